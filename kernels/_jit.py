@@ -1,0 +1,94 @@
+"""The only place that sets Numba's flags and the folder of its compiled code.
+
+Numba's disk cache does not see that a function which was inlined from another file has changed. So compiled kernels
+live in a folder named by a digest of every source file in `kernels/`: an edit opens a fresh folder, and a second
+process finds what the first one compiled. `NUMBA_CACHE_DIR` moves the folder; the user's cache folder is the default.
+"""
+
+from __future__ import annotations
+
+import getpass
+import hashlib
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numba
+from numba.extending import register_jitable
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+# All of fast math but `nnan` and `ninf`: with those a NaN may vanish, and divergence has to show.
+FASTMATH = {"nsz", "arcp", "contract", "afn", "reassoc"}
+
+
+def source_digest(folder: Path = Path(__file__).parent) -> str:
+    """Digest (hex, 16 characters) of every Python file below `folder`, names included."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*.py")):
+        digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
+
+
+def user_cache() -> Path:
+    """The user's cache folder for this project, by the convention of the operating system."""
+    home = Path.home()
+    if sys.platform == "darwin":
+        base = home / "Library" / "Caches"
+    elif sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA", home / "AppData" / "Local"))
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache")
+    return base / "pystickonfire"
+
+
+def cache_folder() -> Path:
+    """Where this version of the kernels keeps its compiled code: a folder that can be written to."""
+    chosen = os.environ.get("NUMBA_CACHE_DIR")
+    folder = (Path(chosen) if chosen else user_cache() / "numba") / f"kernels-{source_digest()}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except OSError:  # a read-only home: compile once per machine start rather than once per process
+        return Path(tempfile.gettempdir()) / f"pystickonfire-{getpass.getuser()}" / folder.name
+
+
+_FOLDER = str(cache_folder())
+
+
+def _compile(signature: Any, **flags: Any) -> Callable[[F], F]:
+    def decorate(function: F) -> F:
+        # The cache folder is read when a function is decorated: set it for ours, leave it for everybody else's.
+        before = numba.config.CACHE_DIR
+        numba.config.CACHE_DIR = _FOLDER
+        try:
+            return numba.njit(
+                signature, fastmath=FASTMATH, cache=True, nogil=True, error_model="numpy", **flags
+            )(function)
+        finally:
+            numba.config.CACHE_DIR = before
+
+    return decorate
+
+
+def parallel(signature: Any) -> Callable[[F], F]:
+    """Compile at once for `signature`, with `prange` loops on all threads; cached on disk."""
+    return _compile(signature, parallel=True)
+
+
+def serial(signature: Any) -> Callable[[F], F]:
+    """Compile at once for `signature`, on one thread; cached on disk."""
+    return _compile(signature)
+
+
+# Plain Python that is compiled into each kernel that calls it, with that kernel's flags.
+inline = register_jitable
+
+
+def inline_as_written(function: F) -> F:
+    """Like `inline`, but without fast math: every operation is done, in the order it is written."""
+    return register_jitable(fastmath=False)(function)  # type: ignore[no-any-return]

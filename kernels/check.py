@@ -1,0 +1,112 @@
+"""The door's checks: vectorised, once per call, each a ValueError that names the argument, what it is and what it should be."""
+
+from __future__ import annotations
+
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from kernels.losses.base import Loss, Target
+
+FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+NO_ORDER = np.empty(0, np.int64)
+
+
+def floats(name: str, a: ArrayLike, ndim: tuple[int, ...], dtype: np.dtype[Any] | None = None) -> NDArray[Any]:
+    """`a` as an array of float32 or float64 (or of just `dtype`), with one of the numbers of axes in `ndim`."""
+    array = np.asarray(a)
+    if array.ndim not in ndim:
+        wanted = " or ".join(f"{d}-d" for d in ndim)
+        raise ValueError(f"{name}: shape {array.shape}; should be {wanted}")
+    if dtype is not None and array.dtype != dtype:
+        raise ValueError(f"{name}: {array.dtype}; should be {dtype}, like X")
+    if array.dtype not in FLOATS:
+        raise ValueError(f"{name}: {array.dtype}; should be float32 or float64")
+    if array.size == 0:
+        raise ValueError(f"{name}: empty, shape {array.shape}; should have at least one sample and one feature")
+    return array
+
+
+def targets(y: ArrayLike, kind: Target, samples: int, width: int, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """`y` for so many samples and `width` logits: int64 classes, or numbers of X's dtype; C-contiguous."""
+    array = np.asarray(y)
+    shape = (samples, width) if kind is Target.COUNTS else (samples,)
+    if array.shape != shape:
+        raise ValueError(f"y: shape {array.shape}; should be {shape}, {kind.value} for {samples} samples")
+    wanted = "iu" if kind is Target.CLASS else "biuf"
+    if array.dtype.kind not in wanted:
+        example = "int64" if kind is Target.CLASS else str(dtype)
+        raise ValueError(f"y: {array.dtype}; should be {example}, {kind.value}")
+    if kind is Target.CLASS:
+        _refuse(array, (array < 0) | (array >= width), f"integers in 0..{width - 1}, one below the number of classes")
+        return np.ascontiguousarray(array, np.int64)
+    if kind is Target.BINARY:
+        _refuse(array, (array != 0) & (array != 1), "0 or 1")
+    if kind is Target.COUNTS:
+        _refuse(array, ~(array >= 0), "counts of 0 or more")
+    return np.ascontiguousarray(array, dtype)
+
+
+def _refuse(array: NDArray[Any], bad: NDArray[np.bool_], should: str) -> None:
+    if bad.any():
+        at = tuple(int(i) for i in np.argwhere(bad)[0])
+        raise ValueError(f"y: {array[at].item()} at {list(at)}; should be {should}")
+
+
+def outputs(name: str, loss: Loss, width: int) -> None:
+    """Raise ValueError if the loss takes one logit and there are more."""
+    if width != 1 and loss.target not in (Target.CLASS, Target.COUNTS):
+        raise ValueError(f"{name}: {width} columns; should have one, for loss {loss.name}")
+
+
+def order(indices: ArrayLike | None, samples: int) -> NDArray[np.int64]:
+    """The order of visit as int64; empty for None, which stands for 0, 1, 2, …"""
+    if indices is None:
+        return NO_ORDER
+    array = np.asarray(indices)
+    if array.ndim != 1 or array.dtype.kind not in "iu" or array.size == 0:
+        raise ValueError(
+            f"order: {array.dtype} of shape {array.shape}; should be a 1-d array of integers in 0..{samples - 1}"
+        )
+    if array.min() < 0 or array.max() >= samples:
+        worst = array.min() if array.min() < 0 else array.max()
+        raise ValueError(f"order: {worst}; should be in 0..{samples - 1}, for {samples} samples")
+    return np.ascontiguousarray(array, np.int64)
+
+
+def whole(name: str, number: Any) -> int:
+    """`number` as an int of at least 1."""
+    if not isinstance(number, Integral) or isinstance(number, bool) or number < 1:
+        raise ValueError(f"{name}: {number!r}; should be a whole number of at least 1")
+    return int(number)
+
+
+def finite_above_zero(name: str, number: Any) -> float:
+    """`number` as a finite float above zero."""
+    try:
+        value = float(number)
+    except (TypeError, ValueError):
+        value = np.nan
+    if not (np.isfinite(value) and value > 0):
+        raise ValueError(f"{name}: {number!r}; should be a finite number above 0")
+    return value
+
+
+def blame(**arrays: NDArray[Any]) -> None:
+    """Raise ValueError for the first array that holds a NaN or an infinity; return if none does.
+
+    Called only when a result is not finite: NaN and infinity in the data always reach the result, so that finite
+    data costs no extra look, and a result that overflowed on finite data is given back as it is.
+    """
+    for name, array in arrays.items():
+        bad = ~np.isfinite(array)
+        if bad.any():
+            at = tuple(int(i) for i in np.argwhere(bad)[0])
+            raise ValueError(f"{name}: {array[at]} at {list(at)}; should be finite")
+
+
+def parameters(loss: Loss, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """The loss's parameters as the kernels take them."""
+    return np.array(loss.parameters, dtype)

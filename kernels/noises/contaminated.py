@@ -1,0 +1,47 @@
+"""y = h + ε, ε normal, but for a share of outliers from a wider normal (Tukey 1960)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kernels.losses import Target
+from kernels.losses.base import positive
+from kernels.noises.base import Array, Noise
+from kernels.noises.gaussian import Gaussian
+
+
+@dataclass(frozen=True)
+class Contaminated(Noise):
+    """(1 − share)·N(0, scale²) + share·N(0, (outlier·scale)²).
+
+    No loss here is −log of this mixture. Huber's is the minimax choice over such neighbourhoods of the normal, not its −log.
+    """
+
+    share: float = 0.1
+    outlier: float = 3.0
+    scale: float = 1.0
+
+    name = "contaminated"
+    target = Target.REAL
+    loss = None
+
+    def __post_init__(self) -> None:
+        positive(scale=self.scale, outlier=self.outlier)
+        if not 0 < self.share < 1:
+            raise ValueError(f"share: {self.share}; should be between 0 and 1")
+
+    def sample(self, h: Array, rng: np.random.Generator) -> Array:
+        outlying = rng.random(np.shape(h)) < self.share
+        spread = np.where(outlying, self.outlier * self.scale, self.scale)
+        return h + spread * rng.standard_normal(np.shape(h))
+
+    def log_density(self, y: Array, h: Array) -> NDArray[np.float64]:
+        core = Gaussian(self.scale).log_density(y, h) + np.log1p(-self.share)
+        wide = Gaussian(self.outlier * self.scale).log_density(y, h) + np.log(self.share)
+        return np.logaddexp(core, wide)
+
+    def matched_loss(self) -> None:
+        return None

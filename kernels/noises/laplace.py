@@ -1,0 +1,36 @@
+"""y = h + ε, ε Laplace: p(y | h) = exp(−|r|/b) / 2b, r = y − h (notes 4)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kernels.losses import Absolute, Target
+from kernels.losses.base import positive
+from kernels.noises.base import Array, Noise
+
+
+@dataclass(frozen=True)
+class Laplace(Noise):
+    """Laplace with scale b = `scale` (variance 2b²); −log density is absolute loss / scale."""
+
+    scale: float = 1.0
+
+    name = "laplace"
+    target = Target.REAL
+    loss = "absolute"
+
+    def __post_init__(self) -> None:
+        positive(scale=self.scale)
+
+    def sample(self, h: Array, rng: np.random.Generator) -> Array:
+        return h + rng.laplace(scale=self.scale, size=np.shape(h))
+
+    def log_density(self, y: Array, h: Array) -> NDArray[np.float64]:
+        return -np.abs(np.asarray(y - h, np.float64)) / self.scale - math.log(2 * self.scale)
+
+    def matched_loss(self) -> tuple[Absolute, float]:
+        return Absolute(), 1 / self.scale

@@ -1,0 +1,202 @@
+"""The compiled passes over X: how samples are cut into blocks, blocks into partial sums, and both into threads.
+
+A factory per pass joins a loss (what), a layout (where in memory) and a float type into one kernel, compiled for exactly
+one signature, kept in this process and cached on disk. The number of partial sums follows from the problem's size alone,
+and they are added in a fixed order: the same bits come out on any number of threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numba import prange, types
+
+from kernels._jit import inline, inline_as_written, parallel, serial
+from kernels.layouts import Layout
+from kernels.losses import Loss, Target
+
+Kernel = Callable[..., Any]
+
+# A partial sum is worth a thread's while from about this many multiply-adds on (some 10 µs of work).
+WORK_PER_PARTIAL = 1 << 18
+MAX_PARTIALS = 32
+# Partial gradients take MAX_PARTIALS × n × k numbers, unless that is more than this many.
+MAX_PARTIAL_SIZE = 1 << 22
+
+
+@inline
+def partials(samples, n, k):
+    """Number of partial sums for a pass over so many samples: a power of two that depends on the size alone."""
+    room = max(4, MAX_PARTIAL_SIZE // (n * k))
+    wanted = min(samples * n * k // WORK_PER_PARTIAL, MAX_PARTIALS, room, samples)
+    count = 1
+    while 2 * count <= wanted:
+        count *= 2
+    return count
+
+
+def _in(dtype: Any, ndim: int) -> types.Array:
+    """An array argument that is only read: C order, read-only or not."""
+    return types.Array(dtype, ndim, "C", readonly=True)
+
+
+def _out(dtype: Any, ndim: int) -> types.Array:
+    return types.Array(dtype, ndim, "C")
+
+
+def _label_type(target: Target, real: types.Float) -> types.Array:
+    if target is Target.CLASS:
+        return _in(types.int64, 1)
+    return _in(real, 2 if target is Target.COUNTS else 1)
+
+
+def _named(kernel: Kernel, *parts: str) -> Kernel:
+    """Give each specialisation a name of its own: that is the name of its file in the cache and in a profile."""
+    kernel.__name__ = kernel.__qualname__ = "_".join((kernel.__name__, *parts))
+    return kernel
+
+
+@cache
+def forward(layout: type[Layout], dtype: np.dtype[Any]) -> Kernel:
+    """`forward(X, order, theta (k, n), out)`: the logits of the samples in `order`, written to `out` in the layout's shape."""
+    real = types.float32 if dtype == np.float32 else types.float64
+    logits, store, block_size = layout.logits, layout.store, layout.samples_per_block
+
+    def forward(X, order, theta, out, samples):  # type: ignore[no-untyped-def]
+        k, n = theta.shape
+        parts = partials(samples, n, k)
+        for part in prange(parts):
+            H = np.empty((k, block_size), X.dtype)
+            stop = samples * (part + 1) // parts
+            for start in range(samples * part // parts, stop, block_size):
+                count = min(block_size, stop - start)
+                logits(X, order, start, count, theta, H)
+                store(H, out, start, count)
+
+    signature = types.void(_in(real, 2), _in(types.int64, 1), _in(real, 2), _out(real, 2), types.int64)
+    return parallel(signature)(_named(forward, layout.name, dtype.name))
+
+
+@cache
+def gradient(layout: type[Layout], dtype: np.dtype[Any]) -> Kernel:
+    """`gradient(X, order, deltas, G (partials, k, n), samples)`: G[0] = (XᵀΔ)ᵀ over the samples in `order`."""
+    real = types.float32 if dtype == np.float32 else types.float64
+    load, accumulate, block_size = layout.load, layout.accumulate, layout.samples_per_block
+
+    def gradient(X, order, deltas, G, samples):  # type: ignore[no-untyped-def]
+        k, n = G.shape[1:]
+        parts = partials(samples, n, k)
+        for part in prange(parts):
+            D = np.empty((k, block_size), X.dtype)
+            G[part].fill(0)
+            stop = samples * (part + 1) // parts
+            for start in range(samples * part // parts, stop, block_size):
+                count = min(block_size, stop - start)
+                load(deltas, start, count, D)
+                accumulate(X, order, start, count, D, G[part])
+        add_up(G, parts, 1.0)
+
+    signature = types.void(_in(real, 2), _in(types.int64, 1), _in(real, 2), _out(real, 3), types.int64)
+    return parallel(signature)(_named(gradient, layout.name, dtype.name))
+
+
+@cache
+def descend(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> Kernel:
+    """One pass over X for losses and gradients, batch by batch, each followed by a step.
+
+    `descend(X, y, order, theta (k, n), p, samples, batch, step, G (partials, k, n), losses (partials,))` visits the
+    samples in `order`, in batches of `batch`: θ ← θ − step · mean gradient of the batch. Returns the mean loss met
+    on the way, and leaves the last batch's mean gradient in G[0]. With one batch and a step of 0 this is
+    value-and-gradient; with many it is an epoch of stochastic gradient descent.
+    """
+    real = types.float32 if dtype == np.float32 else types.float64
+    visit = _visit(loss, layout)
+
+    def descend(X, y, order, theta, p, samples, batch, step, G, losses):  # type: ignore[no-untyped-def]
+        k, n = theta.shape
+        mean = 0.0
+        for first in range(0, samples, batch):
+            size = min(batch, samples - first)
+            weight = 1.0 / size
+            parts = partials(size, n, k)
+            if parts == 1:  # no thread is woken for a small batch
+                losses[0] = visit(X, y, order, first, first + size, theta, p, weight, G[0])
+            else:
+                for part in prange(parts):
+                    start, stop = first + size * part // parts, first + size * (part + 1) // parts
+                    losses[part] = visit(X, y, order, start, stop, theta, p, weight, G[part])
+            mean = add_weighed(mean, losses, parts, size / samples)
+            add_up(G, parts, weight)
+            if step != 0:
+                rate = X.dtype.type(step)
+                for j in range(k):
+                    for f in range(n):
+                        theta[j, f] -= rate * G[0, j, f]
+        return mean
+
+    signature = types.float64(
+        _in(real, 2), _label_type(loss.target, real), _in(types.int64, 1), _out(real, 2), _in(real, 1),
+        types.int64, types.int64, types.float64, _out(real, 3), _out(types.float64, 1),
+    )  # fmt: skip
+    return parallel(signature)(_named(descend, loss.name, layout.name, dtype.name))
+
+
+def _visit(loss: type[Loss], layout: type[Layout]) -> Kernel:
+    """Sum the losses (times `weight`) and gradients of the samples start … stop: X is read once, block by block."""
+    block, logits, accumulate = loss.block, layout.logits, layout.accumulate
+    block_size = layout.samples_per_block
+
+    def visit(X, y, order, start, stop, theta, p, weight, G):  # type: ignore[no-untyped-def]
+        k = theta.shape[0]
+        H = np.empty((k, block_size), X.dtype)
+        v = np.empty(block_size)
+        targets = np.empty((block_size,) + y.shape[1:], y.dtype)
+        G.fill(0)
+        total = 0.0
+        for begin in range(start, stop, block_size):
+            count = min(block_size, stop - begin)
+            for r in range(count):
+                targets[r] = y[order[begin + r]] if order.size else y[begin + r]
+            logits(X, order, begin, count, theta, H)
+            block(H[:, :count], targets, v, p)
+            total = add_weighed(total, v, count, weight)
+            accumulate(X, order, begin, count, H, G)
+        return total
+
+    return inline(visit)  # type: ignore[no-any-return]
+
+
+@inline_as_written
+def add_weighed(total, v, count, weight):
+    """total + Σ weight·v: each weighed before it is added, so that a mean of numbers near 1e308 does not overflow."""
+    for r in range(count):
+        total += v[r] * weight
+    return total
+
+
+@inline
+def add_up(G, parts, weight):
+    """G[0] ← weight · Σ G[part], added in float64 in the order of the parts."""
+    k, n = G.shape[1:]
+    for j in range(k):
+        for f in range(n):
+            total = 0.0
+            for part in range(parts):
+                total += G[part, j, f]
+            G[0, j, f] = total * weight
+
+
+@cache
+def pointwise(loss: type[Loss], dtype: np.dtype[Any]) -> Kernel:
+    """`pointwise(H (k, m), y, values (m,), p)`: each sample's loss into `values`, its δ in place of its logits."""
+    real = types.float32 if dtype == np.float32 else types.float64
+    block = loss.block
+
+    def pointwise(H, y, values, p):  # type: ignore[no-untyped-def]
+        block(H, y, values, p)
+
+    signature = types.void(_out(real, 2), _label_type(loss.target, real), _out(types.float64, 1), _in(real, 1))
+    return serial(signature)(_named(pointwise, loss.name, dtype.name))
