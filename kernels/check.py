@@ -14,9 +14,16 @@ FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 NO_ORDER = np.empty(0, np.int64)
 
 
+def _array(name: str, a: ArrayLike) -> NDArray[Any]:
+    try:
+        return np.asarray(a)
+    except ValueError as error:  # NumPy knows that a list is ragged, but not whose
+        raise ValueError(f"{name}: a {type(a).__name__}; should be an array: {error}") from None
+
+
 def floats(name: str, a: ArrayLike, ndim: tuple[int, ...], dtype: np.dtype[Any] | None = None) -> NDArray[Any]:
     """`a` as an array of float32 or float64 (or of just `dtype`), with one of the numbers of axes in `ndim`."""
-    array = np.asarray(a)
+    array = _array(name, a)
     if array.ndim not in ndim:
         wanted = " or ".join(f"{d}-d" for d in ndim)
         raise ValueError(f"{name}: shape {array.shape}; should be {wanted}")
@@ -31,7 +38,7 @@ def floats(name: str, a: ArrayLike, ndim: tuple[int, ...], dtype: np.dtype[Any] 
 
 def targets(y: ArrayLike, kind: Target, samples: int, width: int, dtype: np.dtype[Any]) -> NDArray[Any]:
     """`y` for so many samples and `width` logits: int64 classes, or numbers of X's dtype; C-contiguous."""
-    array = np.asarray(y)
+    array = _array("y", y)
     shape = (samples, width) if kind is Target.COUNTS else (samples,)
     if array.shape != shape:
         raise ValueError(f"y: shape {array.shape}; should be {shape}, {kind.value} for {samples} samples")
@@ -46,7 +53,8 @@ def targets(y: ArrayLike, kind: Target, samples: int, width: int, dtype: np.dtyp
         _refuse(array, (array != 0) & (array != 1), "0 or 1")
     if kind is Target.COUNTS:
         _refuse(array, ~(array >= 0), "counts of 0 or more")
-    return np.ascontiguousarray(array, dtype)
+    with np.errstate(over="ignore"):  # a number too big for float32 becomes an infinity, and is refused as one
+        return np.ascontiguousarray(array, dtype)
 
 
 def _refuse(array: NDArray[Any], bad: NDArray[np.bool_], should: str) -> None:
@@ -65,7 +73,7 @@ def order(indices: ArrayLike | None, samples: int) -> NDArray[np.int64]:
     """The order of visit as int64; empty for None, which stands for 0, 1, 2, …"""
     if indices is None:
         return NO_ORDER
-    array = np.asarray(indices)
+    array = _array("order", indices)
     if array.ndim != 1 or array.dtype.kind not in "iu" or array.size == 0:
         raise ValueError(
             f"order: {array.dtype} of shape {array.shape}; should be a 1-d array of integers in 0..{samples - 1}"
@@ -87,7 +95,7 @@ def finite_above_zero(name: str, number: Any) -> float:
     """`number` as a finite float above zero."""
     try:
         value = float(number)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         value = np.nan
     if not (np.isfinite(value) and value > 0):
         raise ValueError(f"{name}: {number!r}; should be a finite number above 0")

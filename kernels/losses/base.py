@@ -8,9 +8,11 @@ and turns H into δ in place. Blocks are what the passes in `kernels.passes` cal
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
+from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
@@ -66,6 +68,7 @@ class Loss:
         columns = logits.reshape(len(logits), -1)
         targets = check.targets(y, self.target, len(columns), columns.shape[1], columns.dtype)
         check.outputs("h", self, columns.shape[1])
+        check.blame(h=logits, y=targets)  # before the formulas: log(1 + e^−∞) = 0 would hide an infinity
         deltas = np.array(columns.T, order="C")
         values = np.empty(len(columns))
         passes.pointwise(type(self), columns.dtype)(deltas, targets, values, check.parameters(self, columns.dtype))
@@ -87,5 +90,5 @@ def elementwise(value: Callable[..., Any], delta: Callable[..., Any]) -> Block:
 def positive(**parameters: float) -> None:
     """Raise ValueError unless every named parameter is a finite number above zero."""
     for name, x in parameters.items():
-        if not (np.isfinite(x) and x > 0):
+        if not (isinstance(x, Real) and 0 < x < math.inf):
             raise ValueError(f"{name}: {x}; should be a finite number above 0")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +31,7 @@ class Contaminated(Noise):
 
     def __post_init__(self) -> None:
         positive(scale=self.scale, outlier=self.outlier)
-        if not 0 < self.share < 1:
+        if not (isinstance(self.share, Real) and 0 < self.share < 1):
             raise ValueError(f"share: {self.share}; should be between 0 and 1")
 
     def sample(self, h: Array, rng: np.random.Generator) -> Array:

@@ -1,0 +1,1 @@
+"""Experiments, one file each, and the data they run on."""

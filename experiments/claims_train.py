@@ -1,0 +1,95 @@
+"""The claims that training runs decide: layout-transpose, and the course's published MNIST table."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from harness.contract import Claim, Evidence, settings
+
+# How far the two layouts may part, relative to the metric: rounding, grown over thousands of steps.
+AGREEMENT = {"float32": 1e-5, "float64": 1e-12}
+TRAJECTORY = ["train/loss", "train/theta_norm", "train/gradient_norm", "test/loss"]
+
+# Softmax regression on MNIST: zero start, no bias, no shuffling, step 0.2, batch 100, pixels/255 (course table).
+PUBLISHED = pd.DataFrame(
+    [[0.35134, 0.10182, 0.33588, 0.09400], [0.27887, 0.07847, 0.28442, 0.07970]],
+    index=pd.Index([0, 9], name="epoch"),
+    columns=["train/loss", "train/error", "test/loss", "test/error"],
+)
+LAST_DIGIT = 0.5e-5
+SETTING = {"data": "mnist", "loss": "softmax", "batch_size": 100, "step_size": 0.2, "order": "sequential"}
+
+
+def _layout_transpose(runs: pd.DataFrame, history: pd.DataFrame) -> Evidence | None:
+    if "layout" not in runs or runs["layout"].nunique() < 2:
+        return None
+    same = [key for key in settings(runs) if key != "layout"]
+    wide = history.pivot_table(index=["run_id", "step"], columns="metric", values="value")
+    rows = []
+    for _, pair in runs.groupby(same, dropna=False, observed=True):
+        by_layout = pair.set_index("layout")["run_id"]
+        if not {"rows", "columns"} <= set(by_layout.index):
+            continue
+        a, b = wide.loc[by_layout["rows"]], wide.loc[by_layout["columns"]]
+        known = [m for m in TRAJECTORY if m in wide and a[m].notna().any()]
+        relative = ((a[known] - b[known]).abs() / a[known].abs().clip(lower=1e-30)).max().max()
+        probe = ((a["train/theta_probe"] - b["train/theta_probe"]).abs() / a["train/theta_norm"].clip(lower=1e-30)).max()
+        rows.append({"dtype": pair["dtype"].iloc[0], "largest deviation": max(relative, probe), "epochs": len(a)})
+    if not rows:
+        return None
+    table = pd.DataFrame(rows)
+    table["allowed"] = table["dtype"].map(AGREEMENT)
+    summary = table.groupby("dtype").agg(
+        pairs=("epochs", "size"), epochs=("epochs", "max"), largest=("largest deviation", "max"), allowed=("allowed", "first")
+    )
+    return Evidence(
+        quantity="largest relative deviation of the two trajectories ÷ what rounding allows (float32 1e-5, float64 1e-12)",
+        predicted=0.0,
+        samples=(table["largest deviation"] / table["allowed"]).tolist(),
+        accept=(0.0, 1.0),
+        conditions=f"{len(table)} pairs of runs that differ in the layout alone; losses, norms, θ in every epoch",
+        details=summary.reset_index().to_markdown(index=False, floatfmt=".3g"),
+    )
+
+
+def _mnist_table(runs: pd.DataFrame, history: pd.DataFrame) -> Evidence | None:
+    if any(key not in runs for key in SETTING):
+        return None
+    wanted = runs
+    for key, value in SETTING.items():
+        wanted = wanted[wanted[key] == value]
+    wide = history[history["run_id"].isin(wanted["run_id"])].pivot_table(
+        index=["run_id", "step"], columns="metric", values="value"
+    )
+    parts, samples = [], []
+    for run in wanted.itertuples():
+        measured = wide.loc[run.run_id].reindex(PUBLISHED.index)[list(PUBLISHED.columns)]
+        if measured.isna().any().any():
+            continue
+        samples += (measured - PUBLISHED).abs().to_numpy().ravel().tolist()
+        parts.append(measured.assign(run=run.name, epoch=measured.index))
+    if not parts:
+        return None
+    table = pd.concat([PUBLISHED.assign(run="published", epoch=PUBLISHED.index), *parts])
+    return Evidence(
+        quantity="largest deviation from the published figure",
+        predicted=0.0,
+        samples=samples,
+        accept=(0.0, LAST_DIGIT),
+        conditions=f"{len(parts)} runs, epochs 0 and 9, train and test, loss and error; equal to the last printed digit",
+        details=table[["run", "epoch", *PUBLISHED.columns]].to_markdown(index=False, floatfmt=".5f"),
+    )
+
+
+LAYOUT_TRANSPOSE = Claim(
+    "layout-transpose",
+    "Xθ and (θᵀX̃)ᵀ are the same up to transposes, along a whole training trajectory",
+    "notes 1, section 0",
+    _layout_transpose,
+)
+MNIST_TABLE = Claim(
+    "mnist-table",
+    "softmax regression on MNIST comes out as in the course's published table",
+    "course table, epochs 0 and 9",
+    _mnist_table,
+)

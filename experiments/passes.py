@@ -1,0 +1,115 @@
+"""Time the passes over X: forward (Xθ), gradient (XᵀΔ), both fused with the loss, and an epoch of SGD (notes 1)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.contract import Bars, Count, Curve, Experiment, Figure, HeatMap, Row, Seed
+from harness.timing import AGAIN, REFERENCE, measure
+from kernels import stream, threads
+from kernels.layouts import Layout
+from kernels.losses import Loss, Target
+
+# So small a step that θ stays where it is: the arithmetic of a step is timed, not its effect.
+STILL = 1e-12
+
+
+@dataclass(frozen=True)
+class Passes(Experiment):
+    """Seconds of each pass over all `samples`, visited in `order`; the SGD epoch in batches of `batch_size` (null: one batch).
+
+    Arms take turns, round by round, with a reference arm and with the fused pass once more (the A/A arm). Of each arm:
+    the median over rounds and its interval, the ratio to the reference, GFLOP/s (2mnk a product) and GB/s of X.
+    """
+
+    loss: Loss
+    layout: Layout
+    backend: Callable[..., Any]
+    samples: Count = 4096
+    features: Count = 784
+    classes: Count = 10
+    batch_size: Count | None = 256
+    order: Literal["sequential", "shuffled"] = "sequential"
+    dtype: Literal["float32", "float64"] = "float32"
+    threads: Count | None = None
+    rounds: Count = 15
+    seed: Seed = 0
+
+    figures: ClassVar[tuple[Figure, ...]] = (
+        HeatMap("batch_size", "layout", "time/epoch_s", "Seconds of an SGD epoch, layout × batch", log_z=True),
+        Bars("time/fused_s", "layout", "Seconds of a fused pass, by layout"),
+        Bars("time/epoch_s", "layout", "Seconds of an SGD epoch, by layout"),
+        Curve("rate/epoch_gflop_per_s", "SGD epoch, GFLOP/s against batch size", x="batch_size", log_x=True),
+        Bars("time/aa_ratio", "layout", "A/A arm: the same pass against itself (1 means: no noise)"),
+    )
+
+    def check(self) -> None:
+        if self.loss.target in (Target.REAL, Target.BINARY) and self.classes != 1:
+            raise ValueError(f"classes: {self.classes}; should be 1, for loss={self.loss.name}")
+        with threads.using(self.threads):
+            pass
+
+    def warm_up(self) -> None:
+        with threads.using(self.threads):
+            for call in self._arms().values():
+                call()
+
+    def tags(self) -> Mapping[str, str]:
+        return {"threads": str(self.threads or threads.available())}
+
+    def run(self) -> Iterator[Row]:
+        with threads.using(self.threads):
+            arms = measure(self._arms(), self.rounds, again="fused")
+        for turn in range(self.rounds):
+            yield Row(turn, {f"rounds/{name}_s": float(arm.seconds[turn]) for name, arm in arms.items()})
+        product = 2 * self.samples * self.features * self.classes
+        flops = {"forward": product, "gradient": product, "fused": 2 * product, "epoch": 2 * product}
+        size = self.samples * self.features * np.dtype(self.dtype).itemsize
+        metrics = {}
+        for name, arm in arms.items():
+            low, high = arm.interval_s()
+            metrics |= {f"time/{name}_s": arm.median_s, f"time/{name}_low_s": low, f"time/{name}_high_s": high}
+            if name in flops:
+                metrics[f"time/{name}_ratio"] = float(np.median(arm.seconds / arms[REFERENCE].seconds))
+                metrics[f"rate/{name}_gflop_per_s"] = flops[name] / arm.median_s / 1e9
+                metrics[f"rate/{name}_gbyte_per_s"] = size / arm.median_s / 1e9
+        metrics["time/aa_ratio"] = float(np.median(arms[AGAIN].seconds / arms["fused"].seconds))
+        yield Row(self.rounds - 1, metrics)
+
+    def _arms(self) -> dict[str, Callable[[], object]]:
+        f = self.backend(self.loss, layout=self.layout)
+        X, y, theta, deltas, order = material(
+            self.loss, self.layout, self.samples, self.features, self.classes, self.dtype, self.order, self.seed
+        )
+        moving = theta.copy()
+        return {
+            "forward": lambda: f.forward(X, theta, order),
+            "gradient": lambda: f.gradient(X, deltas, order),
+            "fused": lambda: f.value_and_grad(X, y, theta, order),
+            "epoch": lambda: f.sgd_epoch(X, y, moving, self.batch_size or self.samples, STILL, order),
+        }
+
+
+@lru_cache(maxsize=1)
+def material(
+    loss: Loss, layout: Layout, samples: int, features: int, classes: int, dtype: str, order: str, seed: int
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any], NDArray[np.int64] | None]:
+    """X, y, θ, Δ and the order of visit: standard normal numbers, labels at random."""
+    rng = stream(seed, "passes")
+    X = layout.arrange(rng.standard_normal((samples, features), np.float32).astype(dtype))
+    theta = 0.01 * rng.standard_normal((features, classes)).astype(dtype)
+    if loss.target is Target.CLASS:
+        y = rng.integers(0, classes, samples)
+    elif loss.target is Target.COUNTS:
+        y = rng.multinomial(10, np.full(classes, 1 / classes), samples).astype(dtype)
+    else:
+        y = rng.integers(0, 2, samples).astype(dtype)
+    deltas = rng.standard_normal(layout.shape(samples, classes)).astype(dtype)
+    visits = rng.permutation(samples) if order == "shuffled" else None
+    return X, y, theta, deltas, visits

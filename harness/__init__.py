@@ -1,0 +1,1 @@
+"""The bench around the kernels: compose → check → run → track → report. No numerics live here."""

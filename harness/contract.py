@@ -1,0 +1,156 @@
+"""What an experiment is: a frozen dataclass whose fields are its configuration, and whose `run()` yields rows of metrics.
+
+An experiment states its claims (what is predicted, and how to read the measurement off the runs) and its figures (which
+metric against which axis). The harness does the rest; it knows experiments only by their `_target_` in conf/.
+This module imports nothing of ours.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+from annotated_types import Ge, Gt, Le, Lt
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# Ranges that fields are checked against before any run starts.
+Count = Annotated[int, Ge(1)]
+Seed = Annotated[int, Ge(0)]
+Positive = Annotated[float, Gt(0), Lt(math.inf)]
+NotNegative = Annotated[float, Ge(0), Lt(math.inf)]
+Share = Annotated[float, Ge(0), Lt(1)]
+Confidence = Annotated[float, Gt(0), Lt(1)]
+AtLeastOne = Annotated[float, Ge(1), Lt(math.inf)]
+Probability = Annotated[float, Ge(0), Le(1)]
+
+
+@dataclass(frozen=True)
+class Row:
+    """What was measured at one step of a run (an epoch, a round): metrics by `section/name`, SI units in the name."""
+
+    step: int
+    metrics: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the runs say about a claim.
+
+    `samples` are measurements of one quantity; `predicted` is the claim's value for it, and the claim holds while the
+    quantity lies in `accept` = (low, high). With `of="every"` each sample must lie there (a computation that is
+    exact to rounding): the interval is the samples' range. With `of="mean"` the samples are noisy repeats, and
+    their mean must: the interval is Student's t interval for it.
+    """
+
+    quantity: str
+    predicted: float
+    samples: Sequence[float]
+    accept: tuple[float, float]
+    of: Literal["every", "mean"] = "every"
+    unit: str = ""
+    conditions: str = ""  # under what it was measured, in a few words
+    details: str = ""  # Markdown: what a reader would want to see beneath the verdict
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One claim of the notes. `weigh(runs, history)` reads the evidence off the runs; None where they do not speak to it.
+
+    `runs` has a row for each finished run, `history` a row for each run, metric and step (see `harness.frames`).
+    """
+
+    id: str
+    statement: str
+    source: str
+    weigh: Callable[[pd.DataFrame, pd.DataFrame], Evidence | None]
+
+
+Outcome = Literal["PASS", "FAIL", "INCONCLUSIVE"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A claim, decided: predicted, measured, its interval, PASS, FAIL or INCONCLUSIVE, and by which rule."""
+
+    claim: Claim
+    evidence: Evidence
+    measured: float
+    interval: tuple[float, float]
+    outcome: Outcome
+    rule: str
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Metric `y` against the step or, if given, against the axis or metric `x`; a line for each `by`, an interval over seeds."""
+
+    y: str
+    title: str
+    x: str = "step"
+    by: tuple[str, ...] = ()
+    log_x: bool = False
+    log_y: bool = False
+    ideal: Mapping[str, float] = field(default_factory=dict)  # horizontal lines to compare with, by label
+
+
+@dataclass(frozen=True)
+class HeatMap:
+    """Metric `z` over the axes `x` and `y`, median over seeds, printed in each cell."""
+
+    x: str
+    y: str
+    z: str
+    title: str
+    log_z: bool = False
+
+
+@dataclass(frozen=True)
+class Bars:
+    """Metric `y` for each value of `x`, a group for each `by`, an interval over repeats."""
+
+    y: str
+    x: str
+    title: str
+    by: tuple[str, ...] = ()
+    log_y: bool = False
+
+
+Figure = Curve | HeatMap | Bars
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """The base of every experiment. Fields of the subclass are its configuration; ranges stand in their annotations."""
+
+    claims: ClassVar[tuple[Claim, ...]] = ()
+    figures: ClassVar[tuple[Figure, ...]] = ()
+
+    def check(self) -> None:
+        """Raise ValueError, in one line, if `run` could not succeed. Called for every job before the first one starts."""
+
+    def warm_up(self) -> None:
+        """Compile what `run` will call. Timed apart from the run."""
+
+    def tags(self) -> Mapping[str, str]:
+        """What else to write down about the run, known after `warm_up`."""
+        return {}
+
+    def run(self) -> Iterator[Row]:
+        """Measure; yield rows as they come. What was yielded is kept, whatever happens next."""
+        raise NotImplementedError(f"{type(self).__name__} has no run()")
+
+
+# Columns of a frame of runs that are neither a setting nor a metric (metrics have a section: `train/loss`).
+META = (
+    "run_id", "name", "status", "start", "seconds", "machine", "source", "hash", "sweep", "grid", "command", "reason",
+    "experiment_class",
+)  # fmt: skip
+
+
+def settings(runs: pd.DataFrame) -> list[str]:
+    """The columns of a frame of runs that are settings of the experiment."""
+    return [column for column in runs.columns if "/" not in column and column not in META]

@@ -1,0 +1,54 @@
+"""Hydra's errors, worded for the person at the command line: one line, with the nearest name."""
+
+from __future__ import annotations
+
+import re
+
+from hydra.errors import HydraException, MissingConfigException
+from omegaconf.errors import OmegaConfBaseException
+
+from harness.config import ConfigurationError, nearest
+
+
+def one_line(error: BaseException, arguments: list[str]) -> str | None:
+    """What is wrong and what would be right; None for an error that is ours, whose traceback should be seen."""
+    if isinstance(error, ConfigurationError) or type(error).__name__ == "StoreError":
+        return str(error)
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file:
+        group, _, option = error.missing_cfg_file.rpartition("/")
+        return f"{group or 'config'}={option}: there is no such {group}{nearest(option, error.options or [])}"
+    if isinstance(error, (HydraException, OmegaConfBaseException)):
+        return _composition(error, arguments)
+    return None
+
+
+def _composition(error: BaseException, arguments: list[str]) -> str:
+    cause = error.__cause__
+    text = str(error).strip() or str(cause)
+    known: list[str] = []
+    if match := re.search(r"Could not override '([^']+)'", text):
+        key = match.group(1)
+        known = _known_keys(cause)
+        if "No match in the defaults list" in text:
+            if any(argument.startswith(f"{key}=") for argument in arguments) and key == "sweep":
+                return "sweep=…: a sweep is added, with a plus: +sweep=…"
+            return f"{key}: no such group here{nearest(key, known or _groups())}"
+        return f"{key}: no such setting{nearest(key.rpartition('.')[2], known or _groups())}"
+    if isinstance(cause, OmegaConfBaseException):
+        text = f"{text}: {cause}" if text != str(cause) else text
+    return " ".join(text.split())
+
+
+def _known_keys(cause: BaseException | None) -> list[str]:
+    """The keys of the node in which an unknown one was looked for."""
+    node = getattr(cause, "parent_node", None)
+    return [str(key) for key in node if key != "hydra"] if node is not None else []
+
+
+def _groups() -> list[str]:
+    from hydra.core.config_loader import ConfigLoader  # noqa: F401  the loader is only there while composing
+
+    from pathlib import Path
+
+    folder = Path(__file__).parent.parent / "conf"
+    return [path.name for path in folder.iterdir() if path.is_dir() and path.name != "hydra"]

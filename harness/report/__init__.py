@@ -1,0 +1,79 @@
+"""The report of a sweep: verdicts, figures and every run, from the runs in the store.
+
+`publish` writes `results/reports/NAME/` (index.html, report.md, runs.parquet, history.parquet, verdicts.csv), prints the
+verdicts, and hangs all of it on the sweep's summary run in MLflow.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+from hydra.utils import get_object
+from rich.console import Console
+
+from harness import frames, machine
+from harness.contract import Experiment, Verdict
+from harness.report import page, terminal
+from harness.report.figures import draw
+from harness.report.page import Drawing
+from harness.report.verdicts import decide, table
+from harness.tracking import Store
+
+OUTCOMES = {"PASS": 1.0, "FAIL": 0.0, "INCONCLUSIVE": 0.5}
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a report says, before it is laid out."""
+
+    title: str
+    sweep: str
+    runs: pd.DataFrame
+    history: pd.DataFrame
+    verdicts: list[Verdict]
+    drawings: list[Drawing]
+
+
+def assemble(store: Store, title: str, sweep: str) -> Report:
+    """Read the sweep's runs and let its experiments' claims and figures speak. Timings are this machine's alone."""
+    runs = frames.runs(store, title, sweep)
+    history = frames.history(store, title, sweep)
+    verdicts: list[Verdict] = []
+    drawings: list[Drawing] = []
+    finished = runs[(runs["status"] == "FINISHED") & (runs["machine"] == machine.identity())]
+    for target, of_experiment in finished.groupby("experiment_class", sort=False):
+        experiment: type[Experiment] = get_object(str(target))
+        mine = frames.subset(runs, of_experiment["run_id"])
+        verdicts += decide(experiment.claims, mine, history[history["run_id"].isin(mine["run_id"])])
+        for grid, of_grid in of_experiment.groupby("grid", dropna=False, sort=False):
+            shown = frames.subset(runs, of_grid["run_id"])
+            steps = history[history["run_id"].isin(shown["run_id"])]
+            for figure in experiment.figures:
+                drawn = draw(figure, shown, steps)
+                if drawn is not None:
+                    drawings.append(Drawing(figure.title, str(grid or "").replace("_", " "), drawn))
+    return Report(title, sweep, runs, history, verdicts, drawings)
+
+
+def publish(store: Store, title: str, sweep: str, console: Console) -> Path:
+    """Write, print and log the report of a sweep; returns its folder."""
+    report = assemble(store, title, sweep)
+    folder = store.results / "reports" / title
+    folder.mkdir(parents=True, exist_ok=True)
+    experiment_id = store.experiment(title)
+    report.runs.to_parquet(folder / "runs.parquet")
+    report.history.to_parquet(folder / "history.parquet")
+    table(report.verdicts).to_csv(folder / "verdicts.csv", index=False)
+    markdown = page.markdown(title, report.runs, report.verdicts)
+    (folder / "report.md").write_text(markdown, encoding="utf-8")
+    (folder / "index.html").write_text(
+        page.html(title, sweep, report.runs, report.verdicts, report.drawings, experiment_id), encoding="utf-8"
+    )
+    measured = {f"verdict/{v.claim.id}": OUTCOMES[v.outcome] for v in report.verdicts}
+    store.summarise(experiment_id, sweep, title, markdown, measured, folder)
+    terminal.show(report.runs, report.verdicts, console)
+    console.print(f"report: {folder / 'index.html'}", highlight=False, markup=False)
+    console.print(f"runs in MLflow: python -m harness.ui{store.option()}", highlight=False, markup=False)
+    return folder

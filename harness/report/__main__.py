@@ -1,0 +1,44 @@
+"""`python -m harness.report sweep=NAME [results=FOLDER]`: write and print a sweep's report once more."""
+
+from __future__ import annotations
+
+import sys
+
+from rich.console import Console
+
+from harness.config import ConfigurationError, nearest
+from harness.tracking import Settings, Store, StoreError
+
+USAGE = "python -m harness.report sweep=NAME [results=FOLDER] [uri=MLFLOW_SERVER]"
+
+
+def options(arguments: list[str], known: dict[str, str | None], usage: str) -> dict[str, str | None]:
+    """`key=value` arguments over their defaults; prints the usage for --help. Raises ConfigurationError for others."""
+    if {"-h", "--help"} & set(arguments):
+        print(usage)
+        sys.exit(0)
+    chosen = dict(known)
+    for argument in arguments:
+        key, equals, value = argument.partition("=")
+        if key not in known or not equals:
+            raise ConfigurationError(f"{argument}: not an option{nearest(key, known)} usage: {usage}")
+        chosen[key] = value
+    return chosen
+
+
+def main() -> None:
+    """Report the newest sweep of that name."""
+    from harness import report
+
+    try:
+        chosen = options(sys.argv[1:], {"sweep": None, "results": "results", "uri": None}, USAGE)
+        if not chosen["sweep"]:
+            raise ConfigurationError(f"sweep=NAME is missing; usage: {USAGE}")
+        store = Store(Settings(str(chosen["results"]), chosen["uri"]))
+        report.publish(store, chosen["sweep"], store.last(chosen["sweep"])[1], Console(soft_wrap=True))
+    except (ConfigurationError, StoreError) as error:
+        sys.exit(f"harness.report: {error}")
+
+
+if __name__ == "__main__":
+    main()

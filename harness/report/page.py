@@ -1,0 +1,115 @@
+"""The report as one HTML file that opens offline, and as Markdown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.resources import files
+
+import jinja2
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.offline import get_plotlyjs
+
+from harness import machine
+from harness.contract import Verdict, settings
+
+UI = "http://127.0.0.1:5000"
+SHOWN_METRICS = 8
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A drawn figure, its title, and the part of the sweep it shows."""
+
+    title: str
+    part: str
+    figure: go.Figure
+
+
+def html(
+    title: str, sweep: str, runs: pd.DataFrame, verdicts: list[Verdict], drawings: list[Drawing], experiment_id: str
+) -> str:
+    """The page: verdicts first, then figures, then every run with its link, then the machine."""
+    environment = jinja2.Environment(
+        loader=jinja2.BaseLoader(), autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+    )
+    template = environment.from_string(files("harness.report").joinpath("page.html.j2").read_text(encoding="utf-8"))
+    figures = [
+        {"title": d.title, "part": d.part, "html": d.figure.to_html(full_html=False, include_plotlyjs=False, config=CONFIG)}
+        for d in drawings
+    ]
+    return template.render(
+        title=title, sweep=sweep, verdicts=[_verdict(v) for v in verdicts], figures=figures,
+        plotly=get_plotlyjs() if figures else "", columns=columns(runs), rows=_rows(runs, experiment_id),
+        counts=runs["status"].value_counts().to_dict(), machine=machine.fingerprint(), identity=machine.identity(),
+        others=sorted(set(runs["machine"].dropna()) - {machine.identity()}),
+        when=pd.Timestamp.now(tz="UTC").strftime("%Y-%m-%d %H:%M UTC"), revision=machine.git_revision(),
+        source=machine.source_digest(),
+    )  # fmt: skip
+
+
+CONFIG = {"displaylogo": False, "responsive": True, "modeBarButtonsToRemove": ["lasso2d", "select2d"]}
+
+
+def _verdict(v: Verdict) -> dict[str, object]:
+    return {
+        "id": v.claim.id, "statement": v.claim.statement, "source": v.claim.source, "outcome": v.outcome, "rule": v.rule,
+        "quantity": v.evidence.quantity, "predicted": number(v.evidence.predicted), "measured": number(v.measured),
+        "interval": f"[{number(v.interval[0])}, {number(v.interval[1])}]", "conditions": v.evidence.conditions,
+        "details": _table(v.evidence.details), "unit": v.evidence.unit,
+    }  # fmt: skip
+
+
+def _table(markdown: str) -> list[list[str]]:
+    """The cells of a Markdown table, head first."""
+    lines = [line.strip().strip("|") for line in markdown.splitlines() if line.strip().startswith("|")]
+    cells = [[cell.strip() for cell in line.split("|")] for line in lines]
+    return [row for row in cells if not all(set(cell) <= set(":- ") for cell in row)]
+
+
+def number(value: object) -> str:
+    """Four significant digits; nothing for what is missing."""
+    if isinstance(value, (float, np.floating)):
+        return "" if np.isnan(value) else f"{value:.4g}"
+    return "" if value is None or value is pd.NaT else str(value)
+
+
+def columns(runs: pd.DataFrame) -> list[str]:
+    """What the table of runs shows: the settings that vary, and the metrics that most runs have."""
+    varying = [key for key in settings(runs) if runs[key].nunique(dropna=False) > 1]
+    wanted = [c for c in runs if "/" in c and not c.startswith("rounds/") and runs[c].nunique() > 1]
+    return varying + sorted(wanted, key=lambda c: runs[c].isna().sum())[:SHOWN_METRICS]
+
+
+def _rows(runs: pd.DataFrame, experiment_id: str) -> list[dict[str, object]]:
+    shown = columns(runs)
+    return [
+        {
+            "name": run["name"], "status": run["status"], "seconds": number(run["seconds"]),
+            "link": f"{UI}/#/experiments/{experiment_id}/runs/{run['run_id']}",
+            "reason": run.get("reason") or "", "cells": [number(run[column]) for column in shown],
+        }
+        for _, run in runs.iterrows()
+    ]  # fmt: skip
+
+
+def markdown(title: str, runs: pd.DataFrame, verdicts: list[Verdict]) -> str:
+    """The report as Markdown: for the summary run in MLflow, and for a terminal."""
+    counts = ", ".join(f"{count} {status.lower()}" for status, count in runs["status"].value_counts().items())
+    parts = [f"# {title}", f"{len(runs)} runs: {counts}.", "## Verdicts"]
+    if verdicts:
+        rows = [
+            [v.claim.id, v.claim.statement, number(v.evidence.predicted), number(v.measured),
+             f"[{number(v.interval[0])}, {number(v.interval[1])}]", f"**{v.outcome}**"]
+            for v in verdicts
+        ]  # fmt: skip
+        head = ["claim", "statement", "predicted", "measured", "interval", "verdict"]
+        parts.append(pd.DataFrame(rows, columns=head).to_markdown(index=False))
+        for v in verdicts:
+            parts.append(f"### {v.claim.id}: {v.outcome}\n\n{v.claim.statement} ({v.claim.source}).\n")
+            parts.append(f"Measured: {v.evidence.quantity}. Rule: {v.rule}. Conditions: {v.evidence.conditions}.")
+            parts.append(v.evidence.details)
+    else:
+        parts.append("No claim is decided by these runs.")
+    return "\n\n".join(part for part in parts if part) + "\n"

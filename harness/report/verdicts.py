@@ -1,0 +1,81 @@
+"""From evidence to a verdict: PASS, FAIL or INCONCLUSIVE, by one rule for all claims."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from harness.contract import Claim, Evidence, Outcome, Verdict
+
+# Chance that a report holds any verdict on noisy means that its interval got wrong: shared among the report's claims.
+FAMILY_ERROR = 0.01
+
+
+def decide(claims: Sequence[Claim], runs: pd.DataFrame, history: pd.DataFrame) -> list[Verdict]:
+    """A verdict for each claim that the runs speak to."""
+    weighed = [(claim, claim.weigh(runs, history)) for claim in claims]
+    speaking = [(claim, evidence) for claim, evidence in weighed if evidence is not None]
+    confidence = 1 - FAMILY_ERROR / max(len(speaking), 1)
+    return [judge(claim, evidence, confidence) for claim, evidence in speaking]
+
+
+def judge(claim: Claim, evidence: Evidence, confidence: float) -> Verdict:
+    """PASS if the interval lies in what the claim accepts, FAIL if it lies outside, INCONCLUSIVE if it straddles the edge.
+
+    `of="every"`: the interval is the samples' range, and one sample outside is a counter-example: FAIL. `of="mean"`: Student's
+    t interval for the mean at `confidence`; fewer than two samples decide nothing.
+    """
+    samples = np.asarray(evidence.samples, np.float64)
+    low, high = evidence.accept
+    accepted = f"[{low:g}, {high:g}]"
+    if evidence.of == "every":
+        measured = _furthest(samples, evidence.predicted)
+        interval = (float(samples.min()), float(samples.max()))
+        inside = bool(np.all((samples >= low) & (samples <= high)))
+        outcome: Outcome = "PASS" if inside else "FAIL"
+        return Verdict(claim, evidence, measured, interval, outcome, f"every one of {len(samples)} in {accepted}")
+    measured = float(samples.mean())
+    interval = mean_interval(samples, confidence)
+    if low <= interval[0] and interval[1] <= high:
+        outcome = "PASS"
+    elif interval[1] < low or interval[0] > high:
+        outcome = "FAIL"
+    else:
+        outcome = "INCONCLUSIVE"
+    rule = f"{confidence:.2%} interval of the mean of {len(samples)} in {accepted}"
+    return Verdict(claim, evidence, measured, interval, outcome, rule)
+
+
+def _furthest(samples: np.ndarray, predicted: float) -> float:
+    """The sample that is furthest from the prediction; NaN if there is one."""
+    return float(samples[np.argmax(np.where(np.isnan(samples), np.inf, np.abs(samples - predicted)))])
+
+
+def mean_interval(samples: Sequence[float] | np.ndarray, confidence: float) -> tuple[float, float]:
+    """Student's t interval for the mean; infinitely wide for fewer than two samples or where one is not finite."""
+    values = np.asarray(samples, np.float64)
+    if len(values) < 2 or not np.isfinite(values).all():
+        return -math.inf, math.inf
+    half = stats.t.ppf(0.5 + confidence / 2, len(values) - 1) * values.std(ddof=1) / math.sqrt(len(values))
+    return float(values.mean() - half), float(values.mean() + half)
+
+
+def table(verdicts: Sequence[Verdict]) -> pd.DataFrame:
+    """The verdicts as a frame: claim, statement, quantity, predicted, measured, low, high, verdict, rule, conditions."""
+    return pd.DataFrame(
+        [
+            {
+                "claim": v.claim.id, "statement": v.claim.statement, "source": v.claim.source, "quantity": v.evidence.quantity,
+                "predicted": v.evidence.predicted, "measured": v.measured, "low": v.interval[0], "high": v.interval[1],
+                "accept_low": v.evidence.accept[0], "accept_high": v.evidence.accept[1], "unit": v.evidence.unit,
+                "verdict": v.outcome, "rule": v.rule, "conditions": v.evidence.conditions,
+            }
+            for v in verdicts
+        ],
+        columns=["claim", "statement", "source", "quantity", "predicted", "measured", "low", "high", "accept_low",
+                 "accept_high", "unit", "verdict", "rule", "conditions"],
+    )  # fmt: skip

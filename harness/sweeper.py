@@ -1,0 +1,190 @@
+"""A sweep from its first line to its last: expand, check every job, skip what is finished, run the rest, report.
+
+Nothing is started before every job has been checked, and nothing that was finished is run again: a run is known by the
+hash of its configuration, the digest of the sources and the machine it ran on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shlex
+import signal
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any
+
+from hydra.core.config_loader import ConfigLoader
+from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
+from rich.table import Table
+
+from harness import machine, runner
+from harness.config import ConfigurationError, Job, choice, job
+from harness.expand import Expansion, Point, varying
+from harness.progress import SweepProgress
+from harness.tracking import Record, Settings, Store
+
+COMMAND = "python -m harness"
+
+
+@dataclass(frozen=True)
+class Named:
+    """A job with its grid and name in this sweep, what is logged of its settings, and the command that runs it alone."""
+
+    job: Job
+    grid: str
+    name: str
+    params: Mapping[str, str]
+    command: str
+
+
+def sweep(
+    loader: ConfigLoader,
+    master: DictConfig,
+    params: Mapping[str, str] | None,
+    grids: Mapping[str, Mapping[str, str]] | None,
+    arguments: Sequence[str],
+) -> int:
+    """Run the sweep that the command line asks for; returns the exit status, 1 if a run failed.
+
+    Raises ConfigurationError or StoreError, in one line each, before anything has run.
+    """
+    console = Console(soft_wrap=True)
+    hydra_overrides = OmegaConf.to_container(master.hydra.overrides.hydra)
+    assert isinstance(hydra_overrides, list)
+    points = list(Expansion(loader, "config", [str(o) for o in hydra_overrides], params, grids, arguments))
+    if not points:
+        raise ConfigurationError("the sweep is empty: each swept key needs at least one value")
+    jobs = named(points, checked(points))
+    title = str(points[0].config.name)
+    store = Store(Settings(**_tracking(points[0].config)))
+    recovered = runner.recover(store)
+    experiment_id = store.experiment(title)
+    reaped = store.reap(experiment_id)
+    finished = store.finished(experiment_id)
+    id_ = sweep_id(title, [n.job for n in jobs])
+    source = machine.source_digest()
+    waiting = [n for n in jobs if (n.job.hash, source) not in finished]
+    console.print(_opening(title, len(points), len(jobs), len(waiting), recovered, reaped), highlight=False)
+    command = " ".join([COMMAND, *(shlex.quote(argument) for argument in arguments)])
+    for n in jobs:  # a run that an earlier sweep finished belongs to this one too
+        if (n.job.hash, source) in finished:
+            store.tag(finished[n.job.hash, source], sweep=id_, grid=n.grid)
+    with _sigterm_stops():
+        failed = _run_all(waiting, store, title, id_, command, console)
+    from harness import report  # pandas and plotly are not needed before
+
+    report.publish(store, title, id_, console)
+    if failed:
+        _print_failures(failed, store, console)
+    return 1 if failed else 0
+
+
+def checked(points: Sequence[Point]) -> list[Job]:
+    """The job of every point. Raises ConfigurationError with the first problem, and how many jobs have one."""
+    jobs, problems = [], []
+    for point in points:
+        try:
+            jobs.append(job(point.config))
+        except ConfigurationError as error:
+            problems.append(str(error))
+    if problems:
+        others = f" ({len(problems)} of {len(points)} jobs can't run; nothing was run)" if len(points) > 1 else ""
+        raise ConfigurationError(problems[0] + others)
+    return jobs
+
+
+def named(points: Sequence[Point], jobs: Sequence[Job]) -> list[Named]:
+    """Each distinct job once, named by the settings that vary between the jobs of its experiment."""
+    distinct: dict[str, tuple[Point, Job]] = {}
+    for point, one in zip(points, jobs, strict=True):
+        distinct.setdefault(one.hash, (point, one))
+    targets = dict.fromkeys(one.target for _, one in distinct.values())
+    keys = {t: varying([one.settings for _, one in distinct.values() if one.target == t]) for t in targets}
+    result = []
+    for point, one in distinct.values():
+        experiment = choice(one.target)
+        parts = [experiment] if len(targets) > 1 else []
+        parts += [_label(key, one.settings[key]) for key in keys[one.target] if key in one.settings]
+        params = {k: v for k, v in one.settings.items() if "." not in k or k in keys[one.target]}
+        command = " ".join([COMMAND, *(shlex.quote(override) for override in point.overrides)])
+        result.append(Named(one, point.grid, " ".join(parts) or experiment, {"experiment": experiment, **params}, command))
+    return result
+
+
+def _label(key: str, value: str) -> str:
+    """A word names itself (`huber`, `rows`); a number or `null` needs its key (`batch_size=64`)."""
+    return value if value.replace("_", "").isalnum() and value[0].isalpha() and value not in ("null", "true", "false") else f"{key}={value}"
+
+
+def sweep_id(title: str, jobs: Sequence[Job]) -> str:
+    """The same command on the same sources has the same id, so that a resumed sweep is the one that was stopped."""
+    content = "\0".join([title, machine.source_digest(), *sorted(one.hash for one in jobs)])
+    return hashlib.sha256(content.encode()).hexdigest()[:12]
+
+
+def _tracking(config: DictConfig) -> dict[str, Any]:
+    settings = OmegaConf.to_container(config.tracking, resolve=True)
+    assert isinstance(settings, dict)
+    return {str(key): value for key, value in settings.items() if key != "_target_"}
+
+
+def _opening(title: str, points: int, jobs: int, waiting: int, recovered: int, reaped: int) -> str:
+    said = [f"sweep {title}: {jobs} run{'s' * (jobs != 1)}, {jobs - waiting} finished before, {waiting} to go"]
+    if points > jobs:
+        said.append(f"{points - jobs} duplicate{'s' * (points - jobs != 1)} dropped")
+    if reaped:
+        said.append(f"{reaped} left over by a dead process, closed")
+    if recovered:
+        said.append(f"{recovered} kept by an earlier sweep, logged")
+    return "; ".join(said)
+
+
+def _run_all(
+    waiting: Sequence[Named], store: Store, title: str, id_: str, command: str, console: Console
+) -> list[tuple[str, Record]]:
+    """Run each job; the failed ones by name. When stopped, say how to resume, and stop."""
+    failed = []
+    done = 0
+    with SweepProgress(len(waiting), console) as progress:
+        try:
+            for n in waiting:
+                progress.start(n.name)
+                tags = {"sweep": id_, "grid": n.grid, "mlflow.note.content": f"`{n.command}`", "command": n.command}
+                record = runner.run(n.job, n.name, n.params, tags, store, title)
+                if record.status != "FINISHED":
+                    failed.append((n.name, record))
+                progress.done(record.status, record.tags.get("reason", ""))
+                done += 1
+        except (KeyboardInterrupt, runner.Stopped):
+            console.print(
+                f"stopped after {done} of {len(waiting)} runs, all kept; to resume, run the same command again: {command}",
+                highlight=False, markup=False,
+            )  # fmt: skip
+            raise
+    return failed
+
+
+def _print_failures(failed: Sequence[tuple[str, Record]], store: Store, console: Console) -> None:
+    table = Table(title=f"{len(failed)} failed", title_style="bold red", title_justify="left")
+    for column in ("run", "reason", "traceback"):
+        table.add_column(column, overflow="fold")
+    for name, record in failed:
+        table.add_row(name, record.tags["reason"], store.artifact(record.run_id, runner.TRACEBACK))
+    console.print(table, markup=False, soft_wrap=False)
+
+
+@contextmanager
+def _sigterm_stops() -> Iterator[None]:
+    """Within, SIGTERM raises `Stopped`, so that what there is of the present run is kept."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise runner.Stopped
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
