@@ -33,14 +33,19 @@ def _layout_transpose(runs: pd.DataFrame, history: pd.DataFrame) -> Evidence | N
         a, b = wide.loc[by_layout["rows"]], wide.loc[by_layout["columns"]]
         known = [m for m in TRAJECTORY if m in wide and a[m].notna().any()]
         relative = ((a[known] - b[known]).abs() / a[known].abs().clip(lower=1e-30)).max().max()
-        probe = ((a["train/theta_probe"] - b["train/theta_probe"]).abs() / a["train/theta_norm"].clip(lower=1e-30)).max()
+        probe = (
+            (a["train/theta_probe"] - b["train/theta_probe"]).abs() / a["train/theta_norm"].clip(lower=1e-30)
+        ).max()
         rows.append({"dtype": pair["dtype"].iloc[0], "largest deviation": max(relative, probe), "epochs": len(a)})
     if not rows:
         return None
     table = pd.DataFrame(rows)
     table["allowed"] = table["dtype"].map(AGREEMENT)
     summary = table.groupby("dtype").agg(
-        pairs=("epochs", "size"), epochs=("epochs", "max"), largest=("largest deviation", "max"), allowed=("allowed", "first")
+        pairs=("epochs", "size"),
+        epochs=("epochs", "max"),
+        largest=("largest deviation", "max"),
+        allowed=("allowed", "first"),
     )
     return Evidence(
         quantity="largest relative deviation of the two trajectories ÷ what rounding allows (float32 1e-5, float64 1e-12)",
@@ -62,12 +67,12 @@ def _mnist_table(runs: pd.DataFrame, history: pd.DataFrame) -> Evidence | None:
         index=["run_id", "step"], columns="metric", values="value"
     )
     parts, samples = [], []
-    for run in wanted.itertuples():
-        measured = wide.loc[run.run_id].reindex(PUBLISHED.index)[list(PUBLISHED.columns)]
+    for run_id, name in zip(wanted["run_id"], wanted["name"], strict=True):
+        measured = wide.loc[run_id].reindex(PUBLISHED.index)[list(PUBLISHED.columns)]
         if measured.isna().any().any():
             continue
         samples += (measured - PUBLISHED).abs().to_numpy().ravel().tolist()
-        parts.append(measured.assign(run=run.name, epoch=measured.index))
+        parts.append(measured.assign(run=name, epoch=measured.index))
     if not parts:
         return None
     table = pd.concat([PUBLISHED.assign(run="published", epoch=PUBLISHED.index), *parts])

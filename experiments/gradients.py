@@ -36,7 +36,10 @@ def _softmax_batch(runs: pd.DataFrame, history: pd.DataFrame) -> Evidence | None
         samples=[*formula, *difference],
         accept=(0.0, 1.0),
         conditions=f"{len(softmax)} runs; Xᵀ(Z − Y) in float64 NumPy, differences along {DIRECTIONS} random directions",
-        details=softmax.groupby(["layout", "dtype"])[shown[2:]].max().reset_index().to_markdown(index=False, floatfmt=".1e"),
+        details=softmax.groupby(["layout", "dtype"])[shown[2:]]
+        .max()
+        .reset_index()
+        .to_markdown(index=False, floatfmt=".1e"),
     )
 
 

@@ -24,7 +24,7 @@ def _loss_is_noise(runs: pd.DataFrame, history: pd.DataFrame) -> Evidence | None
     own = runs[runs["model/own_misfit"].notna()]
     if own.empty:
         return None
-    misfits = [column for column in runs if column.startswith("model/misfit_")]
+    misfits = [column for column in runs.columns if column.startswith("model/misfit_")]
     table = runs.set_index("noise")[misfits].rename(columns=lambda name: name.removeprefix("model/misfit_"))
     return Evidence(
         quantity="misfit of −log density by the noise's own loss: the share that a factor and a term without h leave unexplained",
@@ -50,7 +50,12 @@ class Likelihood(Experiment):
     seed: Seed = 0
 
     claims: ClassVar = (
-        Claim("loss-is-noise", "each loss is −log of its noise density, up to constants", "notes 1, sections 2 to 6", _loss_is_noise),
+        Claim(
+            "loss-is-noise",
+            "each loss is −log of its noise density, up to constants",
+            "notes 1, sections 2 to 6",
+            _loss_is_noise,
+        ),
     )
     figures: ClassVar[tuple[Figure, ...]] = (
         Bars("model/own_misfit", "noise", "Misfit of −log density by the noise's own loss", log_y=True),

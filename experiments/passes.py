@@ -71,7 +71,7 @@ class Passes(Experiment):
         product = 2 * self.samples * self.features * self.classes
         flops = {"forward": product, "gradient": product, "fused": 2 * product, "epoch": 2 * product}
         size = self.samples * self.features * np.dtype(self.dtype).itemsize
-        metrics = {}
+        metrics: dict[str, float] = {}
         for name, arm in arms.items():
             low, high = arm.interval_s()
             metrics |= {f"time/{name}_s": arm.median_s, f"time/{name}_low_s": low, f"time/{name}_high_s": high}

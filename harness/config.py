@@ -14,7 +14,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
@@ -46,9 +46,8 @@ class Job:
 
 def job(config: DictConfig) -> Job:
     """The checked job of a composed configuration. Raises ConfigurationError, in one line."""
-    raw = OmegaConf.to_container(config, resolve=False)
-    values = OmegaConf.to_container(config, resolve=True, throw_on_missing=False)
-    assert isinstance(raw, dict) and isinstance(values, dict)
+    raw = cast(dict[str, Any], OmegaConf.to_container(config, resolve=False))
+    values = cast(dict[str, Any], OmegaConf.to_container(config, resolve=True, throw_on_missing=False))
     target = values["experiment"][TARGET]
     cls = get_object(target)
     fields = [f.name for f in dataclasses.fields(cls)]
@@ -56,7 +55,7 @@ def job(config: DictConfig) -> Job:
     if missing:
         raise ConfigurationError(f"{missing[0]}: not set; {target} needs it, see conf/experiment/")
     chosen = {name: values[name] for name in fields}
-    experiment = _build(target, {name: _node(value, name) for name, value in chosen.items()}, "")
+    experiment = _build(target, {name: _node(value, name, raw[name]) for name, value in chosen.items()}, "")
     settings = _settings({name: raw[name] for name in fields}, chosen, raw, values)
     try:
         experiment.check()
@@ -65,16 +64,24 @@ def job(config: DictConfig) -> Job:
     return Job(experiment, settings, content_hash(target, chosen, experiment))
 
 
-def _node(value: Any, where: str) -> Any:
-    """A configuration value; an object where the node says `_target_`."""
+def _node(value: Any, where: str, written: Any) -> Any:
+    """A configuration value; an object where the node says `_target_`. `written` is the value before interpolation."""
+    where = reference(written) or where
     if isinstance(value, dict):
-        built = {key: _node(inner, f"{where}.{key}") for key, inner in value.items()}
+        inner = written if isinstance(written, dict) else {}
+        built = {key: _node(each, f"{where}.{key}", inner.get(key)) for key, each in value.items()}
         return _build(built.pop(TARGET), built, f"{where}.") if TARGET in value else built
     if isinstance(value, list):
-        return tuple(_node(inner, where) for inner in value)
+        return tuple(_node(each, where, None) for each in value)
     if isinstance(value, str) and value == "???":
         raise ConfigurationError(f"{where}: not set; give it on the command line, {where}=…")
     return value
+
+
+def reference(written: Any) -> str | None:
+    """The top-level key that a value is taken from: `noise` for `${noise}`."""
+    match = re.fullmatch(r"\$\{(\w+)\}", written) if isinstance(written, str) else None
+    return match.group(1) if match else None
 
 
 def _build(target: str, arguments: dict[str, Any], where: str) -> Any:
@@ -136,16 +143,18 @@ def content_hash(target: str, values: Mapping[str, Any], experiment: Experiment)
 
 
 def _settings(
-    raw: Mapping[str, Any], values: Mapping[str, Any], root_raw: Mapping[str, Any], root: Mapping[str, Any], prefix: str = ""
+    raw: Mapping[str, Any],
+    values: Mapping[str, Any],
+    root_raw: Mapping[str, Any],
+    root: Mapping[str, Any],
+    prefix: str = "",
 ) -> dict[str, str]:
     """Flat settings as text, each under the key that sets it: `${noise}` in `data.noise` stands under `noise`."""
     flat: dict[str, str] = {}
     for name, value in values.items():
         key, written = prefix + name, raw[name]
-        reference = re.fullmatch(r"\$\{(\w+)\}", written) if isinstance(written, str) else None
-        if reference:
-            key = reference.group(1)
-            value, written = root[key], root_raw[key]
+        if source := reference(written):
+            key, value, written = source, root[source], root_raw[source]
         if isinstance(value, dict) and TARGET in value:
             flat[key] = choice(value[TARGET])
             inner = {k: v for k, v in value.items() if k not in (TARGET, PARTIAL)}

@@ -154,3 +154,29 @@ META = (
 def settings(runs: pd.DataFrame) -> list[str]:
     """The columns of a frame of runs that are settings of the experiment."""
     return [column for column in runs.columns if "/" not in column and column not in META]
+
+
+def axes(runs: pd.DataFrame) -> list[str]:
+    """The settings of a frame of runs that vary between them, repeats (seeds) included."""
+    return varying(
+        [{str(key): value for key, value in point.items()} for point in runs[settings(runs)].to_dict("records")]
+    )
+
+
+def varying(points: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The settings whose values differ between points, in the order in which they first appear.
+
+    A setting of a choice (`loss.delta`) counts only if it differs between points of the same choice (`loss=huber`).
+    """
+    keys = dict.fromkeys(key for point in points for key in point)
+    differing = []
+    for key in keys:
+        parent = key.rpartition(".")[0]
+        seen: dict[Any, set[Any]] = {}
+        for point in points:
+            if key in point:
+                seen.setdefault(str(point.get(parent)) if parent else "", set()).add(str(point[key]))
+        everywhere = parent or all(key in point for point in points)
+        if any(len(values) > 1 for values in seen.values()) or not everywhere:
+            differing.append(key)
+    return differing

@@ -13,7 +13,6 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -92,13 +91,17 @@ class Expansion:
         if key not in self._composed:
             if len(self.grids) > 1:
                 known = self._compose(tuple(text for text in shared if text.startswith("+")), groups)[1]
-                shared = tuple(text for text in shared if text.startswith(("+", "~")) or _one(text).key_or_group in known)
+                shared = tuple(
+                    text for text in shared if text.startswith(("+", "~")) or _one(text).key_or_group in known
+                )
             self._composed[key] = self._compose(shared, groups)[0]
         return self._composed[key]
 
     def _compose(self, shared: tuple[str, ...], groups: tuple[str, ...]) -> tuple[DictConfig, set[str]]:
         """The configuration without its hydra node, and the groups that it is made of."""
-        config = self.loader.load_configuration(self.config_name, [*self.hydra_overrides, *shared, *groups], RunMode.RUN)
+        config = self.loader.load_configuration(
+            self.config_name, [*self.hydra_overrides, *shared, *groups], RunMode.RUN
+        )
         known = {str(group) for group in config.hydra.runtime.choices}
         OmegaConf.set_struct(config, False)
         del config["hydra"]
@@ -113,9 +116,8 @@ class Expansion:
     @staticmethod
     def _update(config: DictConfig, text: str) -> None:
         override = _one(text)
-        add = override.type in (OverrideType.ADD, OverrideType.FORCE_ADD)
         try:
-            OmegaConf.update(config, override.key_or_group, override.value(), merge=True, force_add=add)
+            OmegaConf.update(config, override.key_or_group, override.value(), merge=True)
         except OmegaConfBaseException as error:
             known = [str(key) for key in config]
             raise ConfigurationError(
@@ -145,9 +147,3 @@ def _values(override: Override) -> Iterator[str]:
     key = override.get_key_element()
     for value in override.sweep_string_iterator():
         yield f"{key}={value}"
-
-
-def varying(points: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The keys whose values differ between points, in the order in which they first appear."""
-    keys = dict.fromkeys(key for point in points for key in point)
-    return [key for key in keys if len({point.get(key) for point in points}) > 1]

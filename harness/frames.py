@@ -7,7 +7,7 @@ is no public schema, so a test holds it, and whatever the fast road can't read g
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
@@ -61,7 +61,9 @@ def _from_sqlite(database: Path, experiment: str, sweep: str | None, history: bo
         where e.name = :experiment and r.lifecycle_stage = 'active'
     """
     if sweep is not None:
-        chosen += " and exists (select 1 from tags s where s.run_uuid = r.run_uuid and s.key = 'sweep' and s.value = :sweep)"
+        chosen += (
+            " and exists (select 1 from tags s where s.run_uuid = r.run_uuid and s.key = 'sweep' and s.value = :sweep)"
+        )
     given = {"experiment": experiment, "sweep": sweep}
     value = "case when is_nan then null else value end"  # MLflow keeps a NaN as 0 and a mark
     connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True)
@@ -109,7 +111,9 @@ def _wide(infos: pd.DataFrame, params: pd.DataFrame, tags: pd.DataFrame, metrics
     frame = infos.set_index("run_id")
     frame["start"] = pd.to_datetime(frame.pop("start_time"), unit="ms", utc=True)
     frame["seconds"] = (pd.to_datetime(frame.pop("end_time"), unit="ms", utc=True) - frame["start"]).dt.total_seconds()
-    known = tags[tags["key"].isin(TAGS)].pivot(index="run_id", columns="key", values="value").reindex(columns=list(TAGS))
+    known = (
+        tags[tags["key"].isin(TAGS)].pivot(index="run_id", columns="key", values="value").reindex(columns=list(TAGS))
+    )
     frame = frame.join(known.rename(columns=TAGS))
     settings = params.pivot(index="run_id", columns="key", values="value")
     frame = frame.join(settings.apply(_typed))
@@ -126,6 +130,6 @@ def _typed(column: pd.Series) -> pd.Series:
         return known
 
 
-def subset(frame: pd.DataFrame, wanted: Sequence[str]) -> pd.DataFrame:
+def subset(frame: pd.DataFrame, wanted: Iterable[str]) -> pd.DataFrame:
     """The rows of those runs, without the columns that say nothing about any of them."""
-    return frame[frame["run_id"].isin(wanted)].dropna(axis="columns", how="all").reset_index(drop=True)
+    return frame[frame["run_id"].isin(list(wanted))].dropna(axis="columns", how="all").reset_index(drop=True)

@@ -89,7 +89,7 @@ def is_alive(tags: dict[str, str]) -> bool | None:
         started = psutil.Process(int(tags["pid"])).create_time()
     except (psutil.Error, KeyError, ValueError):
         return False
-    return abs(started - float(tags.get("process_start", "nan"))) < 1.0
+    return bool(abs(started - float(tags.get("process_start", "nan"))) < 1.0)
 
 
 @cache

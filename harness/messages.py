@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from hydra.errors import HydraException, MissingConfigException
 from omegaconf.errors import OmegaConfBaseException
@@ -14,6 +15,9 @@ def one_line(error: BaseException, arguments: list[str]) -> str | None:
     """What is wrong and what would be right; None for an error that is ours, whose traceback should be seen."""
     if isinstance(error, ConfigurationError) or type(error).__name__ == "StoreError":
         return str(error)
+    for argument in arguments:
+        if argument.lstrip("+~").startswith("="):
+            return f"{argument!r}: there is no key; should be key=value"
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         group, _, option = error.missing_cfg_file.rpartition("/")
         return f"{group or 'config'}={option}: there is no such {group}{nearest(option, error.options or [])}"
@@ -46,9 +50,5 @@ def _known_keys(cause: BaseException | None) -> list[str]:
 
 
 def _groups() -> list[str]:
-    from hydra.core.config_loader import ConfigLoader  # noqa: F401  the loader is only there while composing
-
-    from pathlib import Path
-
     folder = Path(__file__).parent.parent / "conf"
     return [path.name for path in folder.iterdir() if path.is_dir() and path.name != "hydra"]

@@ -22,7 +22,8 @@ from rich.table import Table
 
 from harness import machine, runner
 from harness.config import ConfigurationError, Job, choice, job
-from harness.expand import Expansion, Point, varying
+from harness.contract import varying
+from harness.expand import Expansion, Point
 from harness.progress import SweepProgress
 from harness.tracking import Record, Settings, Store
 
@@ -97,26 +98,31 @@ def checked(points: Sequence[Point]) -> list[Job]:
 
 
 def named(points: Sequence[Point], jobs: Sequence[Job]) -> list[Named]:
-    """Each distinct job once, named by the settings that vary between the jobs of its experiment."""
+    """Each distinct job once, named by the settings that vary between the jobs of its experiment in its grid."""
     distinct: dict[str, tuple[Point, Job]] = {}
     for point, one in zip(points, jobs, strict=True):
         distinct.setdefault(one.hash, (point, one))
-    targets = dict.fromkeys(one.target for _, one in distinct.values())
-    keys = {t: varying([one.settings for _, one in distinct.values() if one.target == t]) for t in targets}
+    parts_of: dict[tuple[str, str], list[Mapping[str, str]]] = {}
+    for point, one in distinct.values():
+        parts_of.setdefault((one.target, point.grid), []).append(one.settings)
+    keys_of = {part: varying(settings) for part, settings in parts_of.items()}
     result = []
     for point, one in distinct.values():
-        experiment = choice(one.target)
-        parts = [experiment] if len(targets) > 1 else []
-        parts += [_label(key, one.settings[key]) for key in keys[one.target] if key in one.settings]
-        params = {k: v for k, v in one.settings.items() if "." not in k or k in keys[one.target]}
+        experiment, keys = choice(one.target), keys_of[one.target, point.grid]
+        parts = [experiment] if len(keys_of) > 1 else []
+        parts += [_label(key, one.settings[key]) for key in keys if key in one.settings]
+        params = {k: v for k, v in one.settings.items() if "." not in k or k in keys}
         command = " ".join([COMMAND, *(shlex.quote(override) for override in point.overrides)])
-        result.append(Named(one, point.grid, " ".join(parts) or experiment, {"experiment": experiment, **params}, command))
+        result.append(
+            Named(one, point.grid, " ".join(parts) or experiment, {"experiment": experiment, **params}, command)
+        )
     return result
 
 
 def _label(key: str, value: str) -> str:
-    """A word names itself (`huber`, `rows`); a number or `null` needs its key (`batch_size=64`)."""
-    return value if value.replace("_", "").isalnum() and value[0].isalpha() and value not in ("null", "true", "false") else f"{key}={value}"
+    """A word names itself (`huber`, `rows`); a number, `null`, `true` or `false` needs its key (`batch_size=64`)."""
+    is_word = value.isidentifier() and value not in ("null", "true", "false")
+    return value if is_word else f"{key}={value}"
 
 
 def sweep_id(title: str, jobs: Sequence[Job]) -> str:

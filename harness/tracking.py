@@ -24,11 +24,11 @@ from harness.contract import Row
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
 
-import mlflow  # noqa: E402  after its settings
-from mlflow.entities import Metric, Param, RunTag  # noqa: E402
-from mlflow.exceptions import MlflowException  # noqa: E402
-from sqlalchemy import event  # noqa: E402
-from sqlalchemy.engine import Engine  # noqa: E402
+import mlflow
+from mlflow.entities import Metric, Param, RunTag
+from mlflow.exceptions import MlflowException
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
 
 METRICS_A_BATCH, PARAMS_A_BATCH, TAGS_A_BATCH = 900, 50, 50  # MLflow takes 1000, 100 and 100, and 1000 in all
 NOTE_LENGTH = 8000  # of a tag's 8192
@@ -110,7 +110,10 @@ class Store:
     def finished(self, experiment_id: str) -> dict[tuple[str, str], str]:
         """Run id of each finished run of this machine, by (configuration hash, source digest)."""
         wanted = f"attributes.status = 'FINISHED' and tags.kind = 'run' and tags.machine = '{machine.identity()}'"
-        return {(run.data.tags["hash"], run.data.tags["source"]): run.info.run_id for run in self._search(experiment_id, wanted)}
+        return {
+            (run.data.tags["hash"], run.data.tags["source"]): run.info.run_id
+            for run in self._search(experiment_id, wanted)
+        }
 
     def reap(self, experiment_id: str) -> int:
         """Close the runs that a dead process left RUNNING, as KILLED; how many there were."""
@@ -153,7 +156,9 @@ class Store:
         experiments = [e for e in self.client.search_experiments() if e.name != "Default"]
         wanted = [e.experiment_id for e in experiments if name in (None, e.name)]
         if wanted:
-            newest = self.client.search_runs(wanted, "tags.kind = 'summary'", order_by=["attributes.end_time DESC"], max_results=1)
+            newest = self.client.search_runs(
+                wanted, "tags.kind = 'summary'", order_by=["attributes.end_time DESC"], max_results=1
+            )
             newest = newest or self.client.search_runs(wanted, "tags.kind = 'run'", max_results=1)
             for run in newest:
                 names = {e.experiment_id: e.name for e in experiments}
@@ -268,4 +273,6 @@ def _prepare_database(database: Path) -> None:
             connection.close()
     except sqlite3.Error as error:
         advice = "another program holds it: wait for it or end it" if "locked" in str(error) else "move it away"
-        raise StoreError(f"tracking: {database}: {error}; {advice}, or choose another folder with results=FOLDER") from error
+        raise StoreError(
+            f"tracking: {database}: {error}; {advice}, or choose another folder with results=FOLDER"
+        ) from error

@@ -2,11 +2,13 @@
 
 Numba's disk cache does not see that a function which was inlined from another file has changed. So compiled kernels
 live in a folder named by a digest of every source file in `kernels/`: an edit opens a fresh folder, and a second
-process finds what the first one compiled. `NUMBA_CACHE_DIR` moves the folder; the user's cache folder is the default.
+process finds what the first one compiled. A kernel with a loss or a layout from elsewhere is compiled anew in each
+process, since the digest does not see its source. `NUMBA_CACHE_DIR` moves the folder; the user's cache folder is the default.
 """
 
 from __future__ import annotations
 
+import functools
 import getpass
 import hashlib
 import os
@@ -14,7 +16,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numba
 from numba.extending import register_jitable
@@ -60,35 +62,43 @@ def cache_folder() -> Path:
 _FOLDER = str(cache_folder())
 
 
-def _compile(signature: Any, **flags: Any) -> Callable[[F], F]:
+def _compile(signature: Any, parts: tuple[type, ...], **flags: Any) -> Callable[[F], F]:
+    covered = all(part.__module__.startswith(f"{__package__}.") for part in parts)
+
     def decorate(function: F) -> F:
         # The cache folder is read when a function is decorated: set it for ours, leave it for everybody else's.
         before = numba.config.CACHE_DIR
         numba.config.CACHE_DIR = _FOLDER
         try:
-            return numba.njit(
-                signature, fastmath=FASTMATH, cache=True, nogil=True, error_model="numpy", **flags
-            )(function)
+            return numba.njit(signature, fastmath=FASTMATH, cache=covered, nogil=True, error_model="numpy", **flags)(
+                function
+            )
         finally:
             numba.config.CACHE_DIR = before
 
     return decorate
 
 
-def parallel(signature: Any) -> Callable[[F], F]:
-    """Compile at once for `signature`, with `prange` loops on all threads; cached on disk."""
-    return _compile(signature, parallel=True)
+def parallel(signature: Any, *parts: type) -> Callable[[F], F]:
+    """Compile at once for `signature`, with `prange` loops on all threads; cached on disk if all `parts` are ours."""
+    return _compile(signature, parts, parallel=True)
 
 
-def serial(signature: Any) -> Callable[[F], F]:
-    """Compile at once for `signature`, on one thread; cached on disk."""
-    return _compile(signature)
+def serial(signature: Any, *parts: type) -> Callable[[F], F]:
+    """Compile at once for `signature`, on one thread; cached on disk if all `parts`, the classes it joins, are ours."""
+    return _compile(signature, parts)
 
 
-# Plain Python that is compiled into each kernel that calls it, with that kernel's flags.
-inline = register_jitable
+def once(factory: F) -> F:
+    """Remember what the factory made for its arguments (`functools.cache`, with the factory's own signature kept)."""
+    return cast(F, functools.cache(factory))
+
+
+def inline(function: F) -> F:
+    """Plain Python that is compiled into each kernel that calls it, with that kernel's flags."""
+    return cast(F, register_jitable(function))
 
 
 def inline_as_written(function: F) -> F:
     """Like `inline`, but without fast math: every operation is done, in the order it is written."""
-    return register_jitable(fastmath=False)(function)  # type: ignore[no-any-return]
+    return cast(F, register_jitable(fastmath=False)(function))

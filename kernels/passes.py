@@ -8,13 +8,12 @@ and they are added in a fixed order: the same bits come out on any number of thr
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
 import numpy as np
 from numba import prange, types
 
-from kernels._jit import inline, inline_as_written, parallel, serial
+from kernels._jit import inline, inline_as_written, once, parallel, serial
 from kernels.layouts import Layout
 from kernels.losses import Loss, Target
 
@@ -59,13 +58,13 @@ def _named(kernel: Kernel, *parts: str) -> Kernel:
     return kernel
 
 
-@cache
+@once
 def forward(layout: type[Layout], dtype: np.dtype[Any]) -> Kernel:
     """`forward(X, order, theta (k, n), out)`: the logits of the samples in `order`, written to `out` in the layout's shape."""
     real = types.float32 if dtype == np.float32 else types.float64
     logits, store, block_size = layout.logits, layout.store, layout.samples_per_block
 
-    def forward(X, order, theta, out, samples):  # type: ignore[no-untyped-def]
+    def forward(X, order, theta, out, samples):
         k, n = theta.shape
         parts = partials(samples, n, k)
         for part in prange(parts):
@@ -77,16 +76,16 @@ def forward(layout: type[Layout], dtype: np.dtype[Any]) -> Kernel:
                 store(H, out, start, count)
 
     signature = types.void(_in(real, 2), _in(types.int64, 1), _in(real, 2), _out(real, 2), types.int64)
-    return parallel(signature)(_named(forward, layout.name, dtype.name))
+    return parallel(signature, layout)(_named(forward, layout.name, dtype.name))
 
 
-@cache
+@once
 def gradient(layout: type[Layout], dtype: np.dtype[Any]) -> Kernel:
     """`gradient(X, order, deltas, G (partials, k, n), samples)`: G[0] = (XᵀΔ)ᵀ over the samples in `order`."""
     real = types.float32 if dtype == np.float32 else types.float64
     load, accumulate, block_size = layout.load, layout.accumulate, layout.samples_per_block
 
-    def gradient(X, order, deltas, G, samples):  # type: ignore[no-untyped-def]
+    def gradient(X, order, deltas, G, samples):
         k, n = G.shape[1:]
         parts = partials(samples, n, k)
         for part in prange(parts):
@@ -100,10 +99,10 @@ def gradient(layout: type[Layout], dtype: np.dtype[Any]) -> Kernel:
         add_up(G, parts, 1.0)
 
     signature = types.void(_in(real, 2), _in(types.int64, 1), _in(real, 2), _out(real, 3), types.int64)
-    return parallel(signature)(_named(gradient, layout.name, dtype.name))
+    return parallel(signature, layout)(_named(gradient, layout.name, dtype.name))
 
 
-@cache
+@once
 def descend(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> Kernel:
     """One pass over X for losses and gradients, batch by batch, each followed by a step.
 
@@ -115,7 +114,7 @@ def descend(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> Ker
     real = types.float32 if dtype == np.float32 else types.float64
     visit = _visit(loss, layout)
 
-    def descend(X, y, order, theta, p, samples, batch, step, G, losses):  # type: ignore[no-untyped-def]
+    def descend(X, y, order, theta, p, samples, batch, step, G, losses):
         k, n = theta.shape
         mean = 0.0
         for first in range(0, samples, batch):
@@ -141,7 +140,7 @@ def descend(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> Ker
         _in(real, 2), _label_type(loss.target, real), _in(types.int64, 1), _out(real, 2), _in(real, 1),
         types.int64, types.int64, types.float64, _out(real, 3), _out(types.float64, 1),
     )  # fmt: skip
-    return parallel(signature)(_named(descend, loss.name, layout.name, dtype.name))
+    return parallel(signature, loss, layout)(_named(descend, loss.name, layout.name, dtype.name))
 
 
 def _visit(loss: type[Loss], layout: type[Layout]) -> Kernel:
@@ -149,7 +148,7 @@ def _visit(loss: type[Loss], layout: type[Layout]) -> Kernel:
     block, logits, accumulate = loss.block, layout.logits, layout.accumulate
     block_size = layout.samples_per_block
 
-    def visit(X, y, order, start, stop, theta, p, weight, G):  # type: ignore[no-untyped-def]
+    def visit(X, y, order, start, stop, theta, p, weight, G):
         k = theta.shape[0]
         H = np.empty((k, block_size), X.dtype)
         v = np.empty(block_size)
@@ -166,7 +165,7 @@ def _visit(loss: type[Loss], layout: type[Layout]) -> Kernel:
             accumulate(X, order, begin, count, H, G)
         return total
 
-    return inline(visit)  # type: ignore[no-any-return]
+    return inline(visit)
 
 
 @inline_as_written
@@ -189,14 +188,14 @@ def add_up(G, parts, weight):
             G[0, j, f] = total * weight
 
 
-@cache
+@once
 def pointwise(loss: type[Loss], dtype: np.dtype[Any]) -> Kernel:
     """`pointwise(H (k, m), y, values (m,), p)`: each sample's loss into `values`, its δ in place of its logits."""
     real = types.float32 if dtype == np.float32 else types.float64
     block = loss.block
 
-    def pointwise(H, y, values, p):  # type: ignore[no-untyped-def]
+    def pointwise(H, y, values, p):
         block(H, y, values, p)
 
     signature = types.void(_out(real, 2), _label_type(loss.target, real), _out(types.float64, 1), _in(real, 1))
-    return serial(signature)(_named(pointwise, loss.name, dtype.name))
+    return serial(signature, loss)(_named(pointwise, loss.name, dtype.name))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import math
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -119,18 +119,19 @@ class Data:
 @functools.lru_cache(maxsize=KEPT)
 def _loaded(data: Data, seed: int, stamp: str) -> Dataset:
     """`data.load(seed)`; the stamp is there so that a changed file is read again."""
-    raw = _split(data._raw(seed), data, seed)
-    assert raw.X_test is not None and raw.y_test is not None
-    X, X_test = (np.ascontiguousarray(part, np.float64) for part in (raw.X, raw.X_test))
+    raw = data._raw(seed)
+    X, X_test, y, y_test = _split(raw, data, seed)
+    X, X_test = (np.ascontiguousarray(part, np.float64) for part in (X, X_test))
     theta, intercept = raw.theta, raw.intercept
     if data.standardize:
-        mean, scale = _standardize(X, X_test)
+        with np.errstate(over="ignore", invalid="ignore"):  # what comes of NaN and infinity is refused below
+            mean, scale = _standardize(X, X_test)
         theta, intercept = _standardized_truth(theta, intercept, mean, scale, exact=data.bias)
     if data.bias:
         X, X_test = (np.hstack([part, np.ones((len(part), 1))]) for part in (X, X_test))
         if theta is not None:
             theta = np.vstack([theta, np.zeros(raw.outputs) if intercept is None else intercept])
-    y, y_test = (_targets(part, data.kind) for part in (raw.y, raw.y_test))
+    y, y_test = (_targets(part, data.kind) for part in (y, y_test))
     dataset = Dataset(data.name, data.kind, X, y, X_test, y_test, raw.outputs, theta)
     for part in ("X", "y", "X_test", "y_test", "theta_star"):
         array = getattr(dataset, part)
@@ -140,18 +141,18 @@ def _loaded(data: Data, seed: int, stamp: str) -> Dataset:
     return dataset
 
 
-def _split(raw: Raw, data: Data, seed: int) -> Raw:
-    """`raw` with its test part: its own, or the share that the settings ask for."""
-    if raw.X_test is not None:
-        return raw
+def _split(raw: Raw, data: Data, seed: int) -> tuple[Array, Array, Array, Array]:
+    """(X, X_test, y, y_test): the test part is the source's own, or the share that the settings ask for."""
+    if raw.X_test is not None and raw.y_test is not None:
+        return raw.X, raw.X_test, raw.y, raw.y_test
     samples = len(raw.X)
     aside = data._test_samples(samples)
     if not aside:
-        return replace(raw, X_test=raw.X[:0], y_test=raw.y[:0])
+        return raw.X, raw.X[:0], raw.y, raw.y[:0]
     testing = np.zeros(samples, bool)
     testing[stream(seed, "split").permutation(samples)[:aside]] = True
     train = ~testing
-    return replace(raw, X=raw.X[train], y=raw.y[train], X_test=raw.X[testing], y_test=raw.y[testing])
+    return raw.X[train], raw.X[testing], raw.y[train], raw.y[testing]
 
 
 def _standardize(train: NDArray[np.float64], test: NDArray[np.float64]) -> tuple[Array, Array]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import functools
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,8 +108,20 @@ def _parsed(table: Table, stamp: str) -> Parsed:
 def _read_csv(path: Path) -> pd.DataFrame:
     import pandas as pd
 
-    # low_memory=False: the type of a column is decided once, by all of it
-    return pd.read_csv(path, skipinitialspace=True, low_memory=False)
+    # pandas would call a second y "y.1", and the target would be among the features
+    names = pd.read_csv(path, header=None, nrows=1, dtype=str, skipinitialspace=True).iloc[0].str.strip().dropna()
+    _refuse_twins(names)
+    with warnings.catch_warnings():
+        # index_col=False: values without a name are not taken for an index; they raise this warning
+        warnings.simplefilter("error", pd.errors.ParserWarning)
+        # low_memory=False: the type of a column is decided once, by all of it
+        return pd.read_csv(path, index_col=False, skipinitialspace=True, low_memory=False)
+
+
+def _refuse_twins(names: pd.Series[Any] | pd.Index[Any]) -> None:
+    twins = names[names.duplicated()]
+    if len(twins):
+        raise ValueError(f"two columns are called {next(iter(twins))!r}")
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:
@@ -127,18 +140,14 @@ def _frame(table: Table) -> pd.DataFrame:
     path = table._file()
     try:
         frame: pd.DataFrame = READERS[path.suffix.lower()](path)
+        frame.columns = pd.Index([str(name).strip() for name in frame.columns])
+        _refuse_twins(frame.columns)
     except pd.errors.EmptyDataError as error:
         raise ValueError(f"{table.path}: empty; should have a line of column names and a row a sample") from error
     # ValueError: undecodable text, malformed lines, and what pyarrow has to say of a file that is no Parquet
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, pd.errors.ParserWarning) as error:
         reason = " ".join(str(error).split())
         raise ValueError(f"{table.path}: not readable as {path.suffix.lower()} ({reason})") from error
-    frame.columns = pd.Index([str(name).strip() for name in frame.columns])
-    if not isinstance(frame.index, pd.RangeIndex) and path.suffix.lower() == ".csv":
-        raise ValueError(f"{table.path}: more values in a row than column names; should have a name for each column")
-    twice = frame.columns[frame.columns.duplicated()]
-    if len(twice):
-        raise ValueError(f"{table.path}: two columns are called {twice[0]!r}; should have names of their own")
     if len(frame) == 0:
         raise ValueError(f"{table.path}: no rows beneath the column names; should have one for each sample")
     return frame.reset_index(drop=True)

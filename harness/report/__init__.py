@@ -14,7 +14,7 @@ from hydra.utils import get_object
 from rich.console import Console
 
 from harness import frames, machine
-from harness.contract import Experiment, Verdict
+from harness.contract import Experiment, HeatMap, Verdict
 from harness.report import page, terminal
 from harness.report.figures import draw
 from harness.report.page import Drawing
@@ -53,7 +53,8 @@ def assemble(store: Store, title: str, sweep: str) -> Report:
             for figure in experiment.figures:
                 drawn = draw(figure, shown, steps)
                 if drawn is not None:
-                    drawings.append(Drawing(figure.title, str(grid or "").replace("_", " "), drawn))
+                    metric = figure.z if isinstance(figure, HeatMap) else figure.y
+                    drawings.append(Drawing(figure.title, str(grid or "").replace("_", " "), metric, drawn))
     return Report(title, sweep, runs, history, verdicts, drawings)
 
 
@@ -73,7 +74,7 @@ def publish(store: Store, title: str, sweep: str, console: Console) -> Path:
     )
     measured = {f"verdict/{v.claim.id}": OUTCOMES[v.outcome] for v in report.verdicts}
     store.summarise(experiment_id, sweep, title, markdown, measured, folder)
-    terminal.show(report.runs, report.verdicts, console)
+    terminal.show(report.runs, report.verdicts, report.drawings, console)
     console.print(f"report: {folder / 'index.html'}", highlight=False, markup=False)
     console.print(f"runs in MLflow: python -m harness.ui{store.option()}", highlight=False, markup=False)
     return folder

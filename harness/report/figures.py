@@ -10,6 +10,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from harness import contract
 from harness.contract import Bars, Curve, Figure, HeatMap, settings
 from harness.report.verdicts import mean_interval
 
@@ -24,7 +25,10 @@ HEIGHT = 420
 
 def draw(figure: Figure, runs: pd.DataFrame, history: pd.DataFrame) -> go.Figure | None:
     """The figure for these runs; None where they do not have its metric, or do not vary its axes."""
-    drawn = {Curve: _curve, HeatMap: _heat_map, Bars: _bars}[type(figure)](figure, runs, history)
+    if isinstance(figure, Curve):
+        drawn = _curve(figure, runs, history)
+    else:
+        drawn = _heat_map(figure, runs) if isinstance(figure, HeatMap) else _bars(figure, runs)
     if drawn is None:
         return None
     drawn.update_layout(
@@ -37,7 +41,7 @@ def draw(figure: Figure, runs: pd.DataFrame, history: pd.DataFrame) -> go.Figure
 
 def axes(runs: pd.DataFrame, but: Sequence[str] = ()) -> list[str]:
     """The settings that vary between the runs, the repeats (seeds) left out."""
-    return [key for key in settings(runs) if key not in (REPEAT, *but) and runs[key].nunique(dropna=False) > 1]
+    return [key for key in contract.axes(runs) if key not in (REPEAT, *but)]
 
 
 def label(value: object) -> str:
@@ -58,10 +62,18 @@ def _groups(frame: pd.DataFrame, keys: Sequence[str]) -> Iterator[tuple[str, pd.
         yield " · ".join(label(value) for value in values), group
 
 
-def _interval(values: pd.Series) -> tuple[float, float, float]:
-    low, high = mean_interval(values.to_numpy(copy=True), CONFIDENCE)
-    mean = float(values.mean())
-    return (mean, low, high) if np.isfinite([low, high]).all() else (mean, mean, mean)
+def _interval(values: pd.Series, log: bool) -> tuple[float, float, float]:
+    """Mean and its interval over repeats, both of the logarithms for a logarithmic axis; no width for a single value."""
+    x = values.to_numpy(copy=True)
+    low, high = mean_interval(np.log(x) if log else x, CONFIDENCE)
+    mean = float(np.log(x).mean() if log else x.mean())
+    if not np.isfinite([low, high]).all():
+        low = high = mean
+    if log:
+        mean, low, high = np.exp([mean, low, high])
+    elif (x >= 0).all():
+        low = max(low, 0.0)
+    return float(mean), float(low), float(high)
 
 
 def _curve(figure: Curve, runs: pd.DataFrame, history: pd.DataFrame) -> go.Figure | None:
@@ -84,17 +96,17 @@ def _curve(figure: Curve, runs: pd.DataFrame, history: pd.DataFrame) -> go.Figur
         subplot_titles=[f"{facet} {name}" for name, _ in facets] if facet else None,
     )  # fmt: skip
     colours = dict(zip([name for name, _ in _groups(data, lines)], itertools.cycle(COLOURS)))
+    log_y = figure.log_y and bool((data["_y"] > 0).all())
     shown: set[str] = set()
     for column, (_, part) in enumerate(facets, start=1):
         for name, group in _groups(part, lines):
-            points = group.groupby("_x")["_y"].apply(_interval)
+            points = group.groupby("_x")["_y"].apply(_interval, log=log_y)
             x = points.index.to_numpy(copy=True)
             mean, low, high = np.array(points.tolist()).T
             for trace in _line(name, colours[name], x, mean, low, high, len(x), name not in shown):
                 drawn.add_trace(trace, 1, column)
             shown.add(name)
     drawn.update_xaxes(title_text="epoch" if figure.x == "step" else figure.x, type="log" if figure.log_x else "linear")
-    log_y = figure.log_y and bool((data["_y"] > 0).all())
     drawn.update_yaxes(type="log" if log_y else "linear")
     drawn.update_yaxes(title_text=figure.y, col=1)
     for text, level in figure.ideal.items():
@@ -104,7 +116,14 @@ def _curve(figure: Curve, runs: pd.DataFrame, history: pd.DataFrame) -> go.Figur
 
 
 def _line(
-    name: str, colour: str, x: np.ndarray, mean: np.ndarray, low: np.ndarray, high: np.ndarray, points: int, legend: bool
+    name: str,
+    colour: str,
+    x: np.ndarray,
+    mean: np.ndarray,
+    low: np.ndarray,
+    high: np.ndarray,
+    points: int,
+    legend: bool,
 ) -> Iterator[go.Scatter]:
     common = {"legendgroup": name, "x": x}
     if (high > low).any():
@@ -123,24 +142,25 @@ def _faint(colour: str) -> str:
     return f"rgba({red},{green},{blue},0.18)"
 
 
-def _heat_map(figure: HeatMap, runs: pd.DataFrame, history: pd.DataFrame) -> go.Figure | None:
+def _heat_map(figure: HeatMap, runs: pd.DataFrame) -> go.Figure | None:
     if not {figure.x, figure.y, figure.z} <= set(runs):
         return None
     if any(runs[key].nunique(dropna=False) < 2 for key in (figure.x, figure.y)) or runs[figure.z].isna().all():
         return None
     down = [figure.y, *axes(runs, but=[figure.x, figure.y])]
     xs = sorted(runs[figure.x].unique(), key=lambda v: (pd.isna(v), v))
-    names, cells = [], []
+    names, cells, texts = [], [], []
     for name, group in _groups(runs, down):
         names.append(name)
-        medians = group.groupby(figure.x, dropna=False)[figure.z].median()
-        cells.append([medians.get(x, np.nan) if not pd.isna(x) else medians[medians.index.isna()].median() for x in xs])
+        at = [group[group[figure.x].isna() if pd.isna(x) else group[figure.x] == x] for x in xs]
+        cells.append([float(cell[figure.z].median()) for cell in at])
+        texts.append([_cell(cell, figure.z) for cell in at])
     z = np.array(cells, dtype=float)
     positive = np.where(z > 0, z, np.nan)
     colour = np.log10(positive) if figure.log_z else z
     drawn = go.Figure(
         go.Heatmap(
-            x=[label(x) for x in xs], y=names, z=colour, customdata=z, text=[[_short(v) for v in row] for row in z],
+            x=[label(x) for x in xs], y=names, z=colour, customdata=z, text=texts,
             texttemplate="%{text}", colorscale="Cividis", showscale=not figure.log_z, xgap=2, ygap=2,
             hovertemplate=f"{figure.x} %{{x}}<br>{' · '.join(down)} %{{y}}<br>{figure.z} %{{customdata:.5g}}<extra></extra>",
         )
@@ -151,20 +171,24 @@ def _heat_map(figure: HeatMap, runs: pd.DataFrame, history: pd.DataFrame) -> go.
     return drawn
 
 
-def _short(value: float) -> str:
-    return "diverged" if np.isnan(value) else f"{value:.3g}"
+def _cell(group: pd.DataFrame, metric: str) -> str:
+    """The median as text; where runs diverged, how many did."""
+    value = "" if group[metric].isna().all() else f"{group[metric].median():.3g}"
+    diverged = int(group["train/diverged"].sum()) if "train/diverged" in group else 0
+    return f"{value}<br>{diverged} of {len(group)} diverged" if diverged else value
 
 
-def _bars(figure: Bars, runs: pd.DataFrame, history: pd.DataFrame) -> go.Figure | None:
+def _bars(figure: Bars, runs: pd.DataFrame) -> go.Figure | None:
     if not {figure.x, figure.y} <= set(runs) or runs[figure.x].nunique(dropna=False) < 2:
         return None
     data = runs.dropna(subset=[figure.y])
     if data.empty:
         return None
     by = list(figure.by) or axes(runs, but=[figure.x])
+    log_y = figure.log_y and bool((data[figure.y] > 0).all())
     drawn = go.Figure()
     for (name, group), colour in zip(_groups(data, by), itertools.cycle(COLOURS)):
-        bars = group.groupby(figure.x, dropna=False)[figure.y].apply(_interval)
+        bars = group.groupby(figure.x, dropna=False)[figure.y].apply(_interval, log=log_y)
         mean, low, high = np.array(bars.tolist()).T
         drawn.add_trace(
             go.Bar(
@@ -173,7 +197,6 @@ def _bars(figure: Bars, runs: pd.DataFrame, history: pd.DataFrame) -> go.Figure 
                 hovertemplate=f"{name}<br>%{{x}}: %{{y:.5g}}<extra></extra>",
             )
         )  # fmt: skip
-    log_y = figure.log_y and bool((data[figure.y] > 0).all())
     drawn.update_xaxes(title_text=figure.x, type="category")
     drawn.update_yaxes(title_text=figure.y, type="log" if log_y else "linear")
     drawn.update_layout(barmode="group", legend_title_text=" · ".join(by), showlegend=bool(by))

@@ -12,18 +12,18 @@ import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
 from harness import machine
-from harness.contract import Verdict, settings
+from harness.contract import Verdict, axes
 
 UI = "http://127.0.0.1:5000"
-SHOWN_METRICS = 8
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """A drawn figure, its title, and the part of the sweep it shows."""
+    """A drawn figure: its title, the part of the sweep it shows, and the metric it shows it of."""
 
     title: str
     part: str
+    metric: str
     figure: go.Figure
 
 
@@ -32,16 +32,25 @@ def html(
 ) -> str:
     """The page: verdicts first, then figures, then every run with its link, then the machine."""
     environment = jinja2.Environment(
-        loader=jinja2.BaseLoader(), autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+        loader=jinja2.BaseLoader(),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
     )
     template = environment.from_string(files("harness.report").joinpath("page.html.j2").read_text(encoding="utf-8"))
     figures = [
-        {"title": d.title, "part": d.part, "html": d.figure.to_html(full_html=False, include_plotlyjs=False, config=CONFIG)}
+        {
+            "title": d.title,
+            "part": d.part,
+            "html": d.figure.to_html(full_html=False, include_plotlyjs=False, config=CONFIG),
+        }
         for d in drawings
     ]
+    shown = columns(runs, drawings)
     return template.render(
         title=title, sweep=sweep, verdicts=[_verdict(v) for v in verdicts], figures=figures,
-        plotly=get_plotlyjs() if figures else "", columns=columns(runs), rows=_rows(runs, experiment_id),
+        plotly=get_plotlyjs() if figures else "", columns=shown, rows=_rows(runs, shown, experiment_id),
         counts=runs["status"].value_counts().to_dict(), machine=machine.fingerprint(), identity=machine.identity(),
         others=sorted(set(runs["machine"].dropna()) - {machine.identity()}),
         when=pd.Timestamp.now(tz="UTC").strftime("%Y-%m-%d %H:%M UTC"), revision=machine.git_revision(),
@@ -75,20 +84,18 @@ def number(value: object) -> str:
     return "" if value is None or value is pd.NaT else str(value)
 
 
-def columns(runs: pd.DataFrame) -> list[str]:
-    """What the table of runs shows: the settings that vary, and the metrics that most runs have."""
-    varying = [key for key in settings(runs) if runs[key].nunique(dropna=False) > 1]
-    wanted = [c for c in runs if "/" in c and not c.startswith("rounds/") and runs[c].nunique() > 1]
-    return varying + sorted(wanted, key=lambda c: runs[c].isna().sum())[:SHOWN_METRICS]
+def columns(runs: pd.DataFrame, drawings: list[Drawing]) -> list[str]:
+    """What the table of runs shows: the settings that vary, and the metrics that figures are drawn of."""
+    metrics = dict.fromkeys(drawing.metric for drawing in drawings)
+    return axes(runs) + [metric for metric in metrics if metric in runs]
 
 
-def _rows(runs: pd.DataFrame, experiment_id: str) -> list[dict[str, object]]:
-    shown = columns(runs)
+def _rows(runs: pd.DataFrame, shown: list[str], experiment_id: str) -> list[dict[str, object]]:
     return [
         {
             "name": run["name"], "status": run["status"], "seconds": number(run["seconds"]),
             "link": f"{UI}/#/experiments/{experiment_id}/runs/{run['run_id']}",
-            "reason": run.get("reason") or "", "cells": [number(run[column]) for column in shown],
+            "reason": run["reason"] if isinstance(run["reason"], str) else "", "cells": [number(run[column]) for column in shown],
         }
         for _, run in runs.iterrows()
     ]  # fmt: skip
@@ -96,7 +103,7 @@ def _rows(runs: pd.DataFrame, experiment_id: str) -> list[dict[str, object]]:
 
 def markdown(title: str, runs: pd.DataFrame, verdicts: list[Verdict]) -> str:
     """The report as Markdown: for the summary run in MLflow, and for a terminal."""
-    counts = ", ".join(f"{count} {status.lower()}" for status, count in runs["status"].value_counts().items())
+    counts = ", ".join(f"{count} {str(status).lower()}" for status, count in runs["status"].value_counts().items())
     parts = [f"# {title}", f"{len(runs)} runs: {counts}.", "## Verdicts"]
     if verdicts:
         rows = [

@@ -1,32 +1,63 @@
-"""The report in the terminal: how the runs ended, and the verdicts."""
+"""The report in the terminal: how the runs ended, their figures averaged over seeds, and the verdicts."""
 
 from __future__ import annotations
 
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from harness.contract import Verdict
+from harness.report.figures import axes, label
+from harness.report.page import Drawing, number
 
-COLOURS = {"PASS": "green", "FAIL": "bold red", "INCONCLUSIVE": "yellow"}
+COLOURS = {"PASS": "bold green", "FAIL": "bold red", "INCONCLUSIVE": "bold yellow"}
+SHOWN_ROWS = 24
+SHOWN_METRICS = 3
 
 
-def show(runs: pd.DataFrame, verdicts: list[Verdict], console: Console) -> None:
-    """Print the counts of runs by status, and a table of the verdicts."""
+def show(runs: pd.DataFrame, verdicts: list[Verdict], drawings: list[Drawing], console: Console) -> None:
+    """Print a table for each experiment, the counts of runs by status, and the verdicts."""
+    for target, mine in runs.groupby("experiment_class", sort=False):
+        for table in _tables(str(target).rpartition(".")[2].lower(), mine, drawings):
+            console.print(table, soft_wrap=False)
     counts = runs["status"].str.lower().value_counts()
-    console.print(", ".join(f"{count} runs {status}" for status, count in counts.items()), highlight=False)
+    console.print(
+        ", ".join(f"{count} run{'s' * (count != 1)} {status}" for status, count in counts.items()), highlight=False
+    )
+    said = Table.grid(padding=(0, 2))
+    for v in verdicts:
+        low, high = (number(bound) for bound in v.interval)
+        figures = f"predicted {number(v.evidence.predicted)}, measured {number(v.measured)} in [{low}, {high}]"
+        said.add_row(
+            Text(v.outcome, COLOURS[v.outcome]),
+            Text.assemble(
+                (v.claim.id, "bold"), f": {v.claim.statement}\n", (f"{v.evidence.quantity}: {figures}\n", "dim")
+            ),
+        )
+    console.print(said, soft_wrap=False)
     if not verdicts:
         console.print("no claim is decided by these runs")
-        return
-    table = Table(title="Verdicts", title_justify="left", show_lines=False)
-    for column, justify in (("claim", "left"), ("predicted", "right"), ("measured", "right"), ("interval", "left")):
-        table.add_column(column, justify=justify, no_wrap=True)  # type: ignore[arg-type]
-    table.add_column("verdict", no_wrap=True)
-    table.add_column("of what", overflow="fold")
-    for v in verdicts:
-        low, high = v.interval
-        table.add_row(
-            v.claim.id, f"{v.evidence.predicted:.4g}", f"{v.measured:.4g}", f"[{low:.3g}, {high:.3g}]".replace("[", "\\["),
-            f"[{COLOURS[v.outcome]}]{v.outcome}[/]", v.evidence.quantity.replace("[", "\\["),
-        )  # fmt: skip
-    console.print(table, soft_wrap=False)
+
+
+def _tables(experiment: str, runs: pd.DataFrame, drawings: list[Drawing]) -> list[Table]:
+    """A table for each part of the sweep: what varies, and the mean over seeds of the metrics that its figures show."""
+    tables = []
+    for grid, part in runs.groupby("grid", dropna=False, sort=False):
+        part = part.dropna(axis="columns", how="all")
+        name = str(grid or "").replace("_", " ")
+        drawn = dict.fromkeys(d.metric for d in drawings if d.part == name and d.metric in part)
+        keys, metrics = axes(part), list(drawn)[:SHOWN_METRICS]
+        if not keys or not metrics:
+            continue
+        means = part.groupby(keys, dropna=False)[metrics].mean().reset_index()
+        more = f", {len(means) - SHOWN_ROWS} more in the report" if len(means) > SHOWN_ROWS else ""
+        table = Table(title=f"{experiment} {name}".strip() + more, title_justify="left", title_style="bold")
+        for key in keys:
+            table.add_column(key)
+        for metric in metrics:
+            table.add_column(metric, justify="right", overflow="fold")
+        for _, row in means.head(SHOWN_ROWS).iterrows():
+            table.add_row(*(label(row[key]) for key in keys), *(number(row[metric]) for metric in metrics))
+        tables.append(table)
+    return tables

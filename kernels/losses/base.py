@@ -78,13 +78,13 @@ class Loss:
 def elementwise(value: Callable[..., Any], delta: Callable[..., Any]) -> Block:
     """The block of a loss of one number, from its two formulas."""
 
-    def block(H, y, v, p):  # type: ignore[no-untyped-def]
+    def block(H, y, v, p):
         for r in range(H.shape[1]):
             h = H[0, r]
             v[r] = value(h, y[r], p)
             H[0, r] = delta(h, y[r], p)
 
-    return inline(block)  # type: ignore[no-any-return]
+    return inline(block)
 
 
 def positive(**parameters: float) -> None:

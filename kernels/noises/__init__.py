@@ -15,8 +15,7 @@ from kernels.noises.multinomial import Multinomial
 from kernels.noises.student_t import StudentT
 
 ALL: dict[str, type[Noise]] = {
-    noise.name: noise
-    for noise in (Gaussian, Laplace, StudentT, Contaminated, Bernoulli, Categorical, Multinomial)
+    noise.name: noise for noise in (Gaussian, Laplace, StudentT, Contaminated, Bernoulli, Categorical, Multinomial)
 }
 
 __all__ = [

@@ -24,7 +24,7 @@ class Bernoulli(Noise):
         return (rng.logistic(size=np.shape(h)) < h).astype(np.float64)
 
     def log_density(self, y: Array, h: Array) -> NDArray[np.float64]:
-        return -np.logaddexp(0.0, np.where(np.asarray(y) > 0, -1.0, 1.0) * np.asarray(h, np.float64))
+        return np.asarray(-np.logaddexp(0.0, np.where(np.asarray(y) > 0, -1.0, 1.0) * np.asarray(h, np.float64)))
 
     def matched_loss(self) -> tuple[Logistic, float]:
         return Logistic(), 1.0

@@ -21,7 +21,7 @@ class Categorical(Noise):
 
     def sample(self, h: Array, rng: np.random.Generator) -> Array:
         # the Gumbel-max trick: argmax(h + Gumbel) is softmax(h) distributed
-        return np.argmax(h + rng.gumbel(size=np.shape(h)), axis=-1)
+        return np.asarray(np.argmax(h + rng.gumbel(size=np.shape(h)), axis=-1))
 
     def log_density(self, y: Array, h: Array) -> NDArray[np.float64]:
         return np.take_along_axis(log_softmax(h), np.asarray(y)[..., None], axis=-1)[..., 0]

@@ -42,7 +42,7 @@ class Contaminated(Noise):
     def log_density(self, y: Array, h: Array) -> NDArray[np.float64]:
         core = Gaussian(self.scale).log_density(y, h) + np.log1p(-self.share)
         wide = Gaussian(self.outlier * self.scale).log_density(y, h) + np.log(self.share)
-        return np.logaddexp(core, wide)
+        return np.asarray(np.logaddexp(core, wide))
 
     def matched_loss(self) -> None:
         return None

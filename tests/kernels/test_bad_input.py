@@ -302,7 +302,7 @@ def test_an_overflow_of_finite_data_is_not_blamed_on_them(loss, layout):
     f, good = case(loss, layout)
     big = np.finfo(float).max
     H = f.forward(np.full_like(good["X"], big), np.full_like(good["theta"], 2.0))
-    assert (H == np.inf).all()
+    assert (np.inf == H).all()
     value, grad = f.value_and_grad(np.full_like(good["X"], big), good["y"], np.full_like(good["theta"], 2.0))
     assert not (np.isfinite(value) and np.isfinite(grad).all())
     assert not np.isfinite(f.gradient(np.full_like(good["X"], big), np.ones_like(good["delta"]))).any()

@@ -51,7 +51,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
-@pytest.mark.parametrize("data, message", BROKEN.values(), ids=BROKEN)
+@pytest.mark.parametrize(("data", "message"), BROKEN.values(), ids=BROKEN)
 def test_each_break_is_one_line(tmp_path, data, message, pack):
     path = written(tmp_path / "broken.idx", pack(data))
     with pytest.raises(ValueError, match=rf"^{re.escape(str(path))}: {message}$"):
@@ -60,7 +60,13 @@ def test_each_break_is_one_line(tmp_path, data, message, pack):
 
 @pytest.mark.parametrize(
     "harm",
-    [lambda z: z[:-9], lambda z: z[:15], lambda z: z[:3], lambda z: z[:30] + bytes([z[30] ^ 255]) + z[31:], lambda z: z + b"x"],
+    [
+        lambda z: z[:-9],
+        lambda z: z[:15],
+        lambda z: z[:3],
+        lambda z: z[:30] + bytes([z[30] ^ 255]) + z[31:],
+        lambda z: z + b"x",
+    ],
     ids=["cut", "cut early", "cut in the header", "a byte changed", "trailing"],
 )
 def test_corrupt_gzip_is_one_line(tmp_path, harm):

@@ -1,4 +1,4 @@
-"""Synthetic samples: the truth is found again, X is as ill-conditioned as asked for, one noise does not disturb another."""
+"""Synthetic samples: the truth is found again, X is as ill-conditioned as asked for, a noise disturbs nothing else."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_another_noise_changes_neither_features_nor_truth(name):
 def test_targets_suit_the_matched_loss(name):
     noise = noises.named(name)
     data = Synthetic(noise=noise, samples=50).load(0)
-    loss = next((loss for loss in losses.ALL.values() if loss.target is noise.target))()
+    loss = next(loss for loss in losses.ALL.values() if loss.target is noise.target)()
     h = data.X @ data.theta_star
     assert np.all(np.isfinite(loss.values(h if data.outputs > 1 else h[:, 0], data.y)))
 
@@ -112,10 +112,12 @@ def test_labels_have_no_outliers(noise):
 
 def test_check_is_cheap_and_sees_that_nothing_is_left():
     Synthetic(noise=QUIET, samples=10**12).check()  # nothing is drawn
-    with pytest.raises(ValueError, match=r"^data.test_share: 0.9 of 4 samples leaves none to train on; should be smaller$"):
+    with pytest.raises(
+        ValueError, match=r"^data.test_share: 0.9 of 4 samples leaves none to train on; should be smaller$"
+    ):
         Synthetic(noise=QUIET, samples=4, test_share=0.9).check()
 
 
 def test_noise_that_overflows_is_refused():
-    with pytest.raises(ValueError, match="^y: .*should be finite"), np.errstate(all="ignore"):
+    with np.errstate(all="ignore"), pytest.raises(ValueError, match=r"^y: .*should be finite"):
         Synthetic(noise=noises.StudentT(nu=1e-3)).load(0)

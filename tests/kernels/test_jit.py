@@ -1,0 +1,334 @@
+"""Compilation: one signature a kernel, a disk cache that notices every edit, and flags that are set in one place."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numba
+import numpy as np
+import pytest
+from problems import LAYOUTS, LOSSES, problem
+
+import kernels
+from kernels import _jit, losses, passes
+from kernels.losses import Target
+
+PACKAGE = Path(kernels.__file__).parent
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+
+compiled = pytest.mark.skipif(numba.config.DISABLE_JIT, reason="about compilation itself; the plain-Python form has none")
+
+
+# The disk cache
+
+
+REPORT = """
+import json, numba, numpy as np
+before = numba.config.CACHE_DIR
+from kernels import Objective, _jit, layouts, losses, passes
+kernel = passes.descend(losses.Huber, layouts.Rows, np.dtype("float64"))
+value, _ = Objective("huber").value_and_grad(np.array([[1.0], [3.0]]), [0.0, 0.0], np.array([1.0]))
+print(json.dumps({
+    "hits": sum(kernel.stats.cache_hits.values()), "misses": sum(kernel.stats.cache_misses.values()),
+    "value": value, "folder": _jit._FOLDER, "source": _jit.__file__,
+    "config": [before, numba.config.CACHE_DIR], "stored in": kernel.stats.cache_path,
+}))
+"""
+
+
+@pytest.fixture
+def copy(tmp_path):
+    """A copy of the kernels that a test may edit."""
+    shutil.copytree(PACKAGE, tmp_path / "copy" / "kernels", ignore=shutil.ignore_patterns("__pycache__"))
+    return tmp_path / "copy" / "kernels"
+
+
+def report(copy, code=REPORT, **environment):
+    """What a new process says that imports the copy; a variable of None is taken out of its environment."""
+    merged = {**os.environ, "PYTHONPATH": str(copy.parent), "PYTHONDONTWRITEBYTECODE": "1", **environment}
+    answer = subprocess.run(
+        [sys.executable, "-c", code], env={k: v for k, v in merged.items() if v is not None},
+        cwd=copy.parent, check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    return json.loads(answer.stdout)
+
+
+@compiled
+def test_the_second_process_finds_what_the_first_compiled_until_a_formula_changes(copy, tmp_path):
+    """The formula is inlined from another file than the kernel's own, which Numba's cache alone would not notice."""
+    cache = str(tmp_path / "cache")
+    first = report(copy, NUMBA_CACHE_DIR=cache)
+    assert Path(first["source"]).parent == copy
+    assert Path(first["folder"]).parent == Path(cache)
+    assert Path(first["stored in"]).is_relative_to(first["folder"])
+    assert (first["hits"], first["misses"]) == (0, 1)
+    inside, outside = 0.5, 1.345 * (3 - 0.5 * 1.345)
+    assert first["value"] == pytest.approx((inside + outside) / 2, rel=1e-15)
+
+    second = report(copy, NUMBA_CACHE_DIR=cache)
+    assert (second["hits"], second["misses"]) == (1, 0)
+    assert second["value"] == first["value"]
+
+    formula = copy / "losses" / "huber.py"
+    edited = formula.read_text().replace("real(0.5) * residual * residual", "real(2.5) * residual * residual")
+    assert edited != formula.read_text()
+    formula.write_text(edited)
+    third = report(copy, NUMBA_CACHE_DIR=cache)
+    assert (third["hits"], third["misses"]) == (0, 1)
+    assert third["value"] == pytest.approx((5 * inside + outside) / 2, rel=1e-15)
+    for each in (first, second, third):
+        assert each["config"] == [cache, cache]  # as the user had it
+
+
+FOREIGN = """
+from dataclasses import dataclass
+from kernels import losses
+from kernels._jit import inline
+from kernels.losses.base import elementwise
+
+@inline
+def value(h, y, p):
+    return 2.0 * (h - y)
+
+@dataclass(frozen=True)
+class Foreign(losses.Loss):
+    name, target, block = "foreign", losses.Target.REAL, elementwise(value, value)
+"""
+CALL = "from foreign import Foreign; print(Foreign().values([3.0], [1.0])[0])"
+
+
+@compiled
+def test_a_formula_from_elsewhere_is_never_stale(copy, tmp_path):
+    """No digest of ours sees the file of a loss that is not ours, so its kernels are not cached."""
+    cache, formula = str(tmp_path / "cache"), copy.parent / "foreign.py"
+    formula.write_text(FOREIGN)
+    assert report(copy, CALL, NUMBA_CACHE_DIR=cache) == 4
+    formula.write_text(FOREIGN.replace("2.0", "7.0"))
+    assert report(copy, CALL, NUMBA_CACHE_DIR=cache) == 14
+
+
+CACHED = """
+import json, numba
+before = numba.config.CACHE_DIR
+from kernels import _jit
+open("double.py", "w").write("def double(x):\\n    return 2 * x\\n")
+from double import double
+kernel = _jit.serial("float64(float64)")(double)
+print(json.dumps({
+    "value": kernel(4.0), "folder": _jit._FOLDER, "stored in": kernel.stats.cache_path,
+    "config": [before, numba.config.CACHE_DIR],
+}))
+"""
+
+
+@compiled
+def test_a_cache_folder_that_cannot_be_made_is_replaced_by_a_temporary_one(copy, tmp_path):
+    in_the_way, temporary = tmp_path / "file", tmp_path / "tmp"
+    in_the_way.write_text("a file where the folder should be")
+    temporary.mkdir()
+    answer = report(copy, CACHED, NUMBA_CACHE_DIR=str(in_the_way), TMPDIR=str(temporary), TEMP=str(temporary))
+    assert answer["value"] == 8
+    assert Path(answer["folder"]).is_relative_to(temporary)
+    assert Path(answer["stored in"]).is_relative_to(temporary)
+    assert list(Path(answer["stored in"]).glob("*.nbc"))
+    assert answer["config"] == [str(in_the_way)] * 2
+
+
+@compiled
+def test_without_the_variable_the_users_cache_folder_is_used(copy, tmp_path):
+    answer = report(copy, CACHED, NUMBA_CACHE_DIR=None, XDG_CACHE_HOME=str(tmp_path / "xdg"), HOME=str(tmp_path / "home"),
+                    LOCALAPPDATA=str(tmp_path / "local"))  # fmt: skip
+    assert Path(answer["folder"]).is_relative_to(tmp_path)
+    assert "pystickonfire" in Path(answer["folder"]).parts
+    assert list(Path(answer["stored in"]).glob("*.nbc"))
+    assert answer["config"] == [""] * 2
+
+
+def test_the_folder_is_named_by_the_sources(monkeypatch, tmp_path):
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "chosen"))
+    assert _jit.cache_folder() == tmp_path / "chosen" / f"kernels-{_jit.source_digest()}"
+    assert list(_jit.cache_folder().iterdir()) == []  # the probe is gone
+
+
+def test_a_folder_that_cannot_be_made_or_written_to(monkeypatch, tmp_path):
+    """Root may write anywhere, so the path is made impossible rather than forbidden."""
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "file" / "below"))
+    fallback = _jit.cache_folder()
+    assert fallback.is_relative_to(tmp_path / "tmp")
+    assert fallback.name == f"kernels-{_jit.source_digest()}"
+
+    def refuse(**_):
+        raise PermissionError("read-only")
+
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "read-only"))
+    monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
+    assert _jit.cache_folder() == fallback
+
+
+@pytest.mark.parametrize(
+    ("platform", "variables", "expected"),
+    [
+        ("linux", {}, "home/.cache/pystickonfire"),
+        ("linux", {"XDG_CACHE_HOME": ""}, "home/.cache/pystickonfire"),
+        ("linux", {"XDG_CACHE_HOME": "{root}/xdg"}, "xdg/pystickonfire"),
+        ("darwin", {}, "home/Library/Caches/pystickonfire"),
+        ("win32", {}, "home/AppData/Local/pystickonfire"),
+        ("win32", {"LOCALAPPDATA": "{root}/local"}, "local/pystickonfire"),
+    ],
+)
+def test_the_users_cache_folder_on_each_system(monkeypatch, tmp_path, platform, variables, expected):
+    monkeypatch.setattr(sys, "platform", platform)
+    monkeypatch.setattr(Path, "home", lambda: tmp_path / "home")
+    for name in ("XDG_CACHE_HOME", "LOCALAPPDATA"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value.format(root=tmp_path))
+    assert _jit.user_cache() == tmp_path / expected
+
+
+def test_the_digest_sees_every_edit_and_every_name(tmp_path):
+    (tmp_path / "losses").mkdir()
+    one = tmp_path / "losses" / "one.py"
+    one.write_text("a = 1\n")
+    digests = [_jit.source_digest(tmp_path)]
+    one.write_text("a = 2\n")
+    digests.append(_jit.source_digest(tmp_path))
+    one.rename(tmp_path / "losses" / "other.py")
+    digests.append(_jit.source_digest(tmp_path))
+    (tmp_path / "two.py").touch()
+    digests.append(_jit.source_digest(tmp_path))
+    assert len(set(digests)) == len(digests)
+    (tmp_path / "notes.txt").write_text("no source")
+    assert _jit.source_digest(tmp_path) == digests[-1]
+
+
+def test_numbas_configuration_is_left_as_the_user_had_it():
+    """After the imports above, and after a compilation that failed."""
+    assert os.environ["NUMBA_CACHE_DIR"] == numba.config.CACHE_DIR
+    if not numba.config.DISABLE_JIT:
+        with pytest.raises(numba.core.errors.TypingError):
+            _jit.serial("float64(float64)")(lambda x: x.no_such_attribute)
+    assert os.environ["NUMBA_CACHE_DIR"] == numba.config.CACHE_DIR
+
+
+# Flags
+
+
+def test_fast_math_keeps_nan_and_infinity():
+    """With `nnan` or `ninf`, which `fast` and True include, a divergence or a NaN in the data could vanish."""
+    assert isinstance(_jit.FASTMATH, set)
+    assert {"nsz", "arcp", "contract", "afn", "reassoc"} >= _jit.FASTMATH
+
+
+@compiled
+def test_every_kernel_is_compiled_with_these_flags():
+    for name, kernel in kernels_of("huber", "rows", np.float64).items():
+        options = kernel.targetoptions
+        assert options["fastmath"] == _jit.FASTMATH
+        assert options["nogil"]
+        assert options["error_model"] == "numpy"
+        assert options.get("parallel", False) == (name != "pointwise")
+
+
+@pytest.mark.parametrize("path", [pytest.param(p, id=p.relative_to(PACKAGE).as_posix()) for p in SOURCES])
+def test_only_one_module_sets_flags(path):
+    """Elsewhere Numba gives types, parallel ranges and the number of threads, and nothing that compiles."""
+    if path == PACKAGE / "_jit.py":
+        return
+    text = path.read_text()
+    assert not re.findall(r"\b(njit|jit|fastmath|register_jitable|vectorize|guvectorize|stencil|overload)\b", strip(text))
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "numba":
+            assert {alias.name for alias in node.names} <= {"prange", "types"}, f"line {node.lineno}"
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "numba":
+            assert node.attr in {"config", "get_num_threads", "set_num_threads"}, f"line {node.lineno}"
+
+
+def strip(text):
+    """Without NumPy's own `np.vectorize`, which compiles nothing."""
+    return text.replace("np.vectorize", "")
+
+
+# Signatures
+
+
+def kernels_of(loss, layout, dtype):
+    f = problem(loss, layout, dtype, m=1).objective
+    where, what, dtype = type(f.layout), type(f.loss), np.dtype(dtype)
+    return {
+        "forward": passes.forward(where, dtype),
+        "gradient": passes.gradient(where, dtype),
+        "descend": passes.descend(what, where, dtype),
+        "pointwise": passes.pointwise(what, dtype),
+    }
+
+
+def forms(array):
+    """The same numbers, in all the ways that memory can hold them."""
+    read_only = array.copy()
+    read_only.setflags(write=False)
+    wide = np.zeros((*array.shape[:-1], 2 * array.shape[-1]), array.dtype)
+    wide[..., ::2] = array
+    return [array.copy(), read_only, np.asfortranarray(array), wide[..., ::2], array[::-1].copy()[::-1], array.tolist()]
+
+
+@compiled
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("loss", LOSSES)
+def test_one_signature_whatever_the_form_of_the_arguments(loss, layout):
+    p = problem(loss, layout, m=30)
+    f, order, H = p.objective, np.arange(30), p.rows @ p.theta64
+    delta = f.layout.arrange(np.ones(H.shape))
+    dtypes = {Target.CLASS: ["i8", "i4", "u1", ">i8"], Target.BINARY: ["f8", "f4", "i8", "?"]}.get(f.loss.target, ["f8", ">f8"])
+    values = set()
+    for X in forms(p.X):
+        f.forward(X, p.theta)
+        f.gradient(X, delta)
+        values.add(f.value_and_grad(X, p.y, p.theta)[0])
+    for theta in forms(p.theta):
+        f.forward(p.X, theta)
+        values.add(f.value_and_grad(p.X, p.y, theta)[0])
+    for theta in (np.array(p.theta, order="C"), np.array(p.theta, order="F"), np.array(p.theta)[::-1]):
+        f.sgd_epoch(p.X, p.y, theta, batch_size=7, step_size=0.1, order=order)
+    for y in [form.astype(dtype) for form in forms(p.y)[:-1] for dtype in dtypes] + [p.y.tolist()]:
+        values.add(f.value_and_grad(p.X, y, p.theta)[0])
+        f.loss.values(H, y)
+    for each in forms(delta):
+        f.gradient(p.X, each)
+    for each in forms(H):
+        f.loss.deltas(each, p.y)
+    for each in [form.astype(dtype) for form in forms(order)[:-1] for dtype in ("i8", "i4", "u2")] + [order.tolist()]:
+        values.add(f.value_and_grad(p.X, p.y, p.theta, each)[0])
+    assert len(values) == 1
+    for name, kernel in kernels_of(loss, layout, np.float64).items():
+        assert len(kernel.signatures) == 1, name
+
+
+@compiled
+def test_each_kernel_is_made_once_and_has_a_name_of_its_own():
+    made = [
+        kernel
+        for loss in losses.ALL
+        for dtype in (np.float64, np.float32)
+        for kernel in kernels_of(loss, "rows", dtype).values()
+    ]
+    again = [
+        kernel
+        for loss in losses.ALL
+        for dtype in (np.float64, np.float32)
+        for kernel in kernels_of(loss, "rows", dtype).values()
+    ]
+    assert all(one is other for one, other in zip(made, again, strict=True))
+    distinct = {id(kernel): kernel.__name__ for kernel in made}
+    assert len(set(distinct.values())) == len(distinct)
+    assert "descend_huber_rows_float32" in distinct.values()
