@@ -78,7 +78,7 @@ class Train(Experiment):
             yield from self._epochs()
 
     def _prepared(self) -> Prepared:
-        return prepare(self.data, self.seed, self.layout, self.dtype)
+        return prepare(self.data, self.seed, self.layout, self.dtype, self.loss.target)
 
     def _epochs(self) -> Iterator[Row]:
         f, p = self.backend(self.loss, layout=self.layout), self._prepared()
@@ -149,17 +149,18 @@ class Prepared:
 
 
 @lru_cache(maxsize=2)
-def prepare(data: Data, seed: int, layout: Layout, dtype: str) -> Prepared:
-    """The data as the kernels take them; kept for the next run, which often differs in a step size only."""
+def prepare(data: Data, seed: int, layout: Layout, dtype: str, target: Target) -> Prepared:
+    """The data as the kernels take them, labels as the loss wants them; kept for the next run, which often has the same."""
     d: Dataset = data.load(seed)
     samples, features = d.X.shape
-    outputs = max(d.outputs, 2) if d.target is Target.CLASS else d.outputs
+    as_classes = target is Target.CLASS and d.target is Target.BINARY  # softmax takes 0/1 as two classes
+    outputs = 2 if as_classes else d.outputs
     return Prepared(
         X=layout.arrange(d.X.astype(dtype)),
-        y=d.y,
+        y=d.y.astype(np.int64) if as_classes else d.y,
         X_test=layout.arrange(d.X_test.astype(dtype)),
-        y_test=d.y_test,
-        kind=d.target,
+        y_test=d.y_test.astype(np.int64) if as_classes else d.y_test,
+        kind=Target.CLASS if as_classes else d.target,
         outputs=outputs,
         features=features,
         samples=samples,
@@ -190,7 +191,7 @@ def evaluate(f: Any, p: Prepared, theta: NDArray[Any]) -> dict[str, float]:
 def error(H: NDArray[Any], y: NDArray[Any], kind: Target, layout: Layout) -> float:
     """Share of wrong labels; root mean square error for numbers; mean total variation of frequencies for counts."""
     rows = H if layout.name == "rows" else H.T
-    if kind is Target.CLASS or (kind is Target.BINARY and rows.shape[1] > 1):
+    if kind is Target.CLASS:
         return float(np.mean(np.argmax(rows, axis=1) != y))
     if kind is Target.BINARY:
         return float(np.mean((rows[:, 0] > 0) != (y > 0)))

@@ -69,7 +69,8 @@ def _from_sqlite(database: Path, experiment: str, sweep: str | None, history: bo
     connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True)
     try:
         infos = pd.read_sql_query(
-            f"select run_uuid run_id, name, status, start_time, end_time from runs where run_uuid in ({chosen}) order by start_time",
+            "select run_uuid run_id, name, status, start_time, end_time from runs"
+            f" where run_uuid in ({chosen}) order by start_time",
             connection, params=given,
         )  # fmt: skip
         params = pd.read_sql_query(

@@ -70,9 +70,8 @@ def _compile(signature: Any, parts: tuple[type, ...], **flags: Any) -> Callable[
         before = numba.config.CACHE_DIR
         numba.config.CACHE_DIR = _FOLDER
         try:
-            return numba.njit(signature, fastmath=FASTMATH, cache=covered, nogil=True, error_model="numpy", **flags)(
-                function
-            )
+            options = {"fastmath": FASTMATH, "cache": covered, "nogil": True, "error_model": "numpy", **flags}
+            return cast(F, numba.njit(signature, **options)(function))
         finally:
             numba.config.CACHE_DIR = before
 

@@ -27,7 +27,7 @@ MAX_PARTIAL_SIZE = 1 << 22
 
 
 @inline
-def partials(samples, n, k):
+def partials(samples: int, n: int, k: int) -> int:
     """Number of partial sums for a pass over so many samples: a power of two that depends on the size alone."""
     room = max(4, MAX_PARTIAL_SIZE // (n * k))
     wanted = min(samples * n * k // WORK_PER_PARTIAL, MAX_PARTIALS, room, samples)
@@ -152,7 +152,7 @@ def _visit(loss: type[Loss], layout: type[Layout]) -> Kernel:
         k = theta.shape[0]
         H = np.empty((k, block_size), X.dtype)
         v = np.empty(block_size)
-        targets = np.empty((block_size,) + y.shape[1:], y.dtype)
+        targets = np.empty((block_size,) + y.shape[1:], y.dtype)  # noqa: RUF005  Numba has no starred tuples
         G.fill(0)
         total = 0.0
         for begin in range(start, stop, block_size):

@@ -80,7 +80,7 @@ def _curve(figure: Curve, runs: pd.DataFrame, history: pd.DataFrame) -> go.Figur
     if figure.x == "step":
         data = history[history["metric"] == figure.y].merge(runs[["run_id", *settings(runs)]], on="run_id")
         data = data.rename(columns={"step": "_x", "value": "_y"})
-    elif figure.y in runs and figure.x in runs and runs[figure.x].nunique() > 1:
+    elif {figure.x, figure.y} <= set(runs):
         data = runs.rename(columns={figure.y: "_y"}).assign(_x=runs[figure.x])
     else:
         return None

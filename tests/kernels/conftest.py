@@ -21,7 +21,7 @@ hypothesis.settings.load_profile("kernels")
 
 @pytest.fixture(autouse=True)
 def form(monkeypatch):
-    """In plain Python, NumPy's scalars warn of what compiled code does in silence, and several partial sums must be cheap."""
+    """In plain Python, NumPy's scalars warn of what compiled code does in silence, and partial sums must be cheap."""
     if not numba.config.DISABLE_JIT:
         yield
         return

@@ -72,7 +72,9 @@ def test_x_is_float32_or_float64(method, dtype, layout):
         call(f, method, {**good, "X": good["X"].astype(dtype)})
 
 
-@pytest.mark.parametrize(("method", "argument"), [(m, a) for m in METHODS for a in ("theta", "delta") if a in ARGUMENTS[m]])
+@pytest.mark.parametrize(
+    ("method", "argument"), [(m, a) for m in METHODS for a in ("theta", "delta") if a in ARGUMENTS[m]]
+)
 @pytest.mark.parametrize("dtype", ["float32", "float16", "int64", "complex128"])
 def test_theta_and_delta_have_the_dtype_of_x(method, argument, dtype, layout):
     f, good = case("squared", layout)
@@ -149,7 +151,12 @@ def test_delta_has_a_row_for_each_sample(layout):
 def test_a_ragged_list_is_no_array(layout):
     f, good = case("squared", layout)
     ragged = [[1.0, 2.0], [3.0]]
-    for method, argument in (("value_and_grad", "X"), ("value_and_grad", "y"), ("forward", "theta"), ("gradient", "delta")):
+    for method, argument in (
+        ("value_and_grad", "X"),
+        ("value_and_grad", "y"),
+        ("forward", "theta"),
+        ("gradient", "delta"),
+    ):
         with refused(f"{argument}: "):
             call(f, method, {**good, argument: ragged})
     with refused("order: "):
@@ -308,8 +315,9 @@ def test_an_overflow_of_finite_data_is_not_blamed_on_them(loss, layout):
     assert not np.isfinite(f.gradient(np.full_like(good["X"], big), np.ones_like(good["delta"]))).any()
 
 
-def test_a_bad_sample_that_is_not_visited_does_no_harm(loss="huber"):
-    f, good = case(loss)
+@pytest.mark.parametrize("loss", LOSSES)
+def test_a_bad_sample_that_is_not_visited_does_no_harm(loss, layout):
+    f, good = case(loss, layout)
     X = spoiled(good["X"], 0, np.nan)
     value, _ = f.value_and_grad(X, good["y"], good["theta"], order=np.arange(1, 131))
     assert np.isfinite(value)
@@ -373,12 +381,24 @@ def test_theta_of_an_epoch_can_be_written_to(layout):
     ("make", "message"),
     [
         (lambda: Objective("hubr"), f"loss: 'hubr'; should be one of {', '.join(losses.ALL)}, or a Loss object"),
-        (lambda: Objective(losses.Huber), "loss: <class 'kernels.losses.huber.Huber'>; should be a name or a Loss object"),
+        (
+            lambda: Objective(losses.Huber),
+            "loss: <class 'kernels.losses.huber.Huber'>; should be a name or a Loss object",
+        ),
         (lambda: Objective(None), "loss: None; should be a name or a Loss object"),
-        (lambda: Objective("huber", "row"), f"layout: 'row'; should be one of {', '.join(layouts.ALL)}, or a Layout object"),
-        (lambda: Objective("huber", layouts.Rows), "layout: <class 'kernels.layouts.rows.Rows'>; should be a name or a Layout"),
+        (
+            lambda: Objective("huber", "row"),
+            f"layout: 'row'; should be one of {', '.join(layouts.ALL)}, or a Layout object",
+        ),
+        (
+            lambda: Objective("huber", layouts.Rows),
+            "layout: <class 'kernels.layouts.rows.Rows'>; should be a name or a Layout",
+        ),
         (lambda: Objective("huber", 1), "layout: 1; should be a name or a Layout object"),
-        (lambda: noises.named("normal"), f"noise: 'normal'; should be one of {', '.join(noises.ALL)}, or a Noise object"),
+        (
+            lambda: noises.named("normal"),
+            f"noise: 'normal'; should be one of {', '.join(noises.ALL)}, or a Noise object",
+        ),
         (lambda: noises.Contaminated(share=1), "share: 1; should be between 0 and 1"),
         (lambda: noises.Multinomial(trials=1.5), "trials: 1.5; should be a whole number of at least 1"),
     ],

@@ -103,7 +103,7 @@ def test_a_loss_from_elsewhere_is_all_that_a_new_loss_takes(layout):
 
 
 def test_what_a_loss_and_a_layout_must_state():
-    with pytest.raises(NotImplementedError, match="^Loss states no curvature bound"):
+    with pytest.raises(NotImplementedError, match=r"^Loss states no curvature bound"):
         _ = losses.Loss().curvature
     bare = layouts.Layout()
     for missing in (
@@ -112,12 +112,12 @@ def test_what_a_loss_and_a_layout_must_state():
         lambda: bare.width((1, 1)),
         lambda: bare.arrange(np.ones((1, 1))),
     ):
-        with pytest.raises(NotImplementedError, match="^Layout states no "):
+        with pytest.raises(NotImplementedError, match=r"^Layout states no "):
             missing()
 
 
 def test_what_a_noise_must_state():
     bare, h = noises.Noise(), np.zeros(3)
     for missing in (lambda: bare.sample(h, None), lambda: bare.log_density(h, h), bare.matched_loss):
-        with pytest.raises(NotImplementedError, match="^Noise "):
+        with pytest.raises(NotImplementedError, match=r"^Noise "):
             missing()

@@ -24,10 +24,13 @@ FOLDER = Path(base.__file__).parent
 FILES = sorted(path for path in FOLDER.glob("*.py") if path.name not in ("__init__.py", "base.py"))
 # Not formulas of value and δ: the bound on the curvature is held to the second derivative in test_losses.py.
 ELSEWHERE = {"curvature", "__post_init__"}
-# Survivors that cannot be told apart from the original, as "file: before → after", each with its reason. There are none.
+# Survivors that cannot be told apart from the original: "file: before → after", and the reason why. There are none.
 EQUIVALENT: dict[str, str] = {}
 
-TURNED = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Lt: ast.Gt, ast.Gt: ast.Lt, ast.LtE: ast.GtE, ast.GtE: ast.LtE}
+TURNED = {
+    ast.Add: ast.Sub, ast.Sub: ast.Add, ast.USub: ast.UAdd,
+    ast.Lt: ast.Gt, ast.Gt: ast.Lt, ast.LtE: ast.GtE, ast.GtE: ast.LtE,
+}  # fmt: skip
 # For each kind of target: points where the notes' formulas, as they stand, are good to 1e-9 in float64.
 RESIDUALS = np.array([0.0, 1e-3, 0.4, 0.99, 1.3, 1.4, 2.2, 3.0, 40.0, 1e6])
 LOGIT = np.array([0.0, 1e-3, 0.5, 1.0, 3.0, 8.0])
@@ -56,7 +59,7 @@ def sites(tree):
     """The nodes with a sign or a direction, in the functions of a file that make up value and δ."""
     functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name not in ELSEWHERE]
     for node in (node for function in functions for node in ast.walk(function)):
-        if (isinstance(node, (ast.BinOp, ast.AugAssign)) and type(node.op) in TURNED) or (isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub)):
+        if isinstance(node, ast.BinOp | ast.AugAssign | ast.UnaryOp) and type(node.op) in TURNED:
             yield node
         elif isinstance(node, ast.Compare) and any(type(op) in TURNED for op in node.ops):
             assert len(node.ops) == 1, "a chain of comparisons: write it as two"
@@ -65,9 +68,7 @@ def sites(tree):
 
 def turn(node):
     """Turn the sign or the direction of one node round, in place."""
-    if isinstance(node, ast.UnaryOp):
-        node.op = ast.UAdd()
-    elif isinstance(node, ast.Compare):
+    if isinstance(node, ast.Compare):
         node.ops = [TURNED[type(node.ops[0])]()]
     else:
         node.op = TURNED[type(node.op)]()

@@ -23,13 +23,14 @@ def test_other_names_and_seeds_give_other_numbers():
     first = [
         draw(*name, seed=seed)[0]
         for seed in (0, 1, 2**32, 2**64 + 1)
-        for name in [("noise",), ("Noise",), ("noise ",), ("order",), ("order", "0"), ("order", "1"), ("1", "order"), ()]
+        for name in [("noise",), ("Noise",), ("order",), ("order", "0"), ("order", "1"), ("0", "order"), ()]
     ]
     assert len(set(first)) == len(first)
 
 
 @pytest.mark.parametrize(
-    ("one", "other"), [(("ab", "c"), ("a", "bc")), (("abc",), ("ab", "c")), (("a", "b"), ("b", "a")), (("a b",), ("a", "b"))]
+    ("one", "other"),
+    [(("ab", "c"), ("a", "bc")), (("abc",), ("ab", "c")), (("a", "b"), ("b", "a")), (("a b",), ("a", "b"))],
 )
 def test_names_are_not_run_together(one, other):
     assert not np.array_equal(draw(*one), draw(*other))
@@ -37,7 +38,7 @@ def test_names_are_not_run_together(one, other):
 
 @pytest.mark.parametrize("name", [("",), ("a", ""), ("", "a"), ("a\0b",), (1,), ("epoch", 3), (None,)])
 def test_a_name_that_could_be_taken_for_another_is_refused(name):
-    with pytest.raises(ValueError, match="name: .*; should be non-empty strings without NUL"):
+    with pytest.raises(ValueError, match=r"name: .*; should be non-empty strings without NUL"):
         stream(0, *name)
 
 

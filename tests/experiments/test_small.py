@@ -1,0 +1,130 @@
+"""passes, location, likelihood, gradients: small runs, against closed forms and other libraries."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import scipy.optimize
+
+from experiments.data import BreastCancer, Diabetes, Synthetic
+from experiments.gradients import Gradients
+from experiments.likelihood import Likelihood
+from experiments.location import Location, best_constant
+from experiments.passes import Passes
+from kernels import Objective, layouts, losses, noises
+
+PASSES = Passes(
+    loss=losses.Softmax(),
+    layout=layouts.Rows(),
+    backend=Objective,
+    samples=256,
+    features=20,
+    classes=5,
+    batch_size=32,
+    rounds=5,
+)
+
+
+def metrics(experiment):
+    experiment.check()
+    merged = {}
+    for row in experiment.run():
+        merged |= row.metrics
+    return merged
+
+
+@pytest.mark.parametrize("name", losses.ALL)
+@pytest.mark.parametrize("layout", layouts.ALL)
+@pytest.mark.parametrize("order", ["sequential", "shuffled"])
+def test_passes_times_every_arm(name, layout, order):
+    loss = losses.named(name)
+    classes = 5 if name in ("softmax", "multinomial") else 1
+    e = dataclasses.replace(PASSES, loss=loss, layout=layouts.named(layout), classes=classes, order=order)
+    e.warm_up()
+    m = metrics(e)
+    for arm in ("forward", "gradient", "fused", "epoch"):
+        assert 0 < m[f"time/{arm}_low_s"] <= m[f"time/{arm}_s"] <= m[f"time/{arm}_high_s"]
+        product = 2 * 256 * 20 * classes * (2 if arm in ("fused", "epoch") else 1)
+        assert m[f"rate/{arm}_gflop_per_s"] == pytest.approx(product / m[f"time/{arm}_s"] / 1e9)
+        assert m[f"rate/{arm}_gbyte_per_s"] == pytest.approx(256 * 20 * 4 / m[f"time/{arm}_s"] / 1e9)
+    assert m["time/aa_ratio"] > 0
+    assert m["time/reference_s"] > 0
+
+
+def test_passes_keeps_every_round():
+    rows = list(PASSES.run())
+    assert [row.step for row in rows] == [0, 1, 2, 3, 4, 4]
+    fused = [row.metrics["rounds/fused_s"] for row in rows[:-1]]
+    assert rows[-1].metrics["time/fused_s"] == pytest.approx(np.median(fused))
+
+
+def test_passes_refuses_classes_for_a_loss_of_one_number():
+    with pytest.raises(ValueError, match="classes: 5; should be 1, for loss=huber"):
+        dataclasses.replace(PASSES, loss=losses.Huber()).check()
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("samples", [50, 51])
+def test_the_best_constants(seed, samples):
+    data = Synthetic(noise=noises.StudentT(), samples=samples, features=2)
+    y = data.load(seed).y
+    squared = metrics(Location(data=data, loss=losses.Squared(), backend=Objective, seed=seed))
+    assert squared["train/constant"] == pytest.approx(y.mean(), abs=1e-12)
+    assert squared["model/mean_distance"] <= 1e-12
+    if samples % 2:  # every number between the two middle ones is a median of an even sample
+        assert squared["model/median_distance"] > 1e-6
+    absolute = metrics(Location(data=data, loss=losses.Absolute(), backend=Objective, seed=seed))
+    assert absolute["model/median_distance"] <= 1e-12
+    assert np.abs(y - absolute["train/constant"]).sum() <= np.abs(y - np.median(y)).sum() * (1 + 1e-14)
+
+
+@pytest.mark.parametrize("name", ["huber", "student_t"])
+def test_best_constant_of_other_losses_against_scipy(name):
+    y = Diabetes().load(0).y / 50
+    loss = losses.named(name)
+    found = best_constant(Objective(loss), y)
+    expected = scipy.optimize.minimize_scalar(
+        lambda a: loss.values(np.full(len(y), a), y).sum(), bracket=(y.min(), y.max()), options={"xtol": 1e-12}
+    )
+    assert found == pytest.approx(expected.x, abs=1e-6)
+
+
+def test_location_of_a_constant_sample_and_of_labels():
+    assert best_constant(Objective("squared"), np.full(5, 3.25)) == 3.25
+    with pytest.raises(ValueError, match="should be real numbers, to have a mean"):
+        Location(data=BreastCancer(), loss=losses.Squared(), backend=Objective).check()
+
+
+@pytest.mark.parametrize("name", noises.ALL)
+def test_a_noises_own_loss_fits_to_rounding_and_the_others_do_not(name):
+    m = metrics(Likelihood(noise=noises.named(name)))
+    others = [
+        m[key] for key in m if key.startswith("model/misfit_") and not key.endswith(f"_{noises.named(name).loss}")
+    ]
+    assert all(misfit > 1e-3 for misfit in others)
+    if noises.named(name).loss:
+        assert m["model/own_misfit"] <= 1e-13
+        assert m["model/own_weight"] == pytest.approx(1, rel=1e-12)
+    else:
+        assert "model/own_misfit" not in m
+
+
+def test_the_weight_is_the_scale():
+    assert metrics(Likelihood(noise=noises.Gaussian(scale=2.0)))["model/own_weight"] == pytest.approx(0.25, rel=1e-12)
+    assert metrics(Likelihood(noise=noises.Laplace(scale=2.0)))["model/own_weight"] == pytest.approx(0.5, rel=1e-12)
+    with pytest.raises(ValueError, match="hypotheses: 1; should be at least 2"):
+        Likelihood(noise=noises.Gaussian(), hypotheses=1).check()
+
+
+@pytest.mark.parametrize("name", losses.ALL)
+@pytest.mark.parametrize("layout", layouts.ALL)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_gradients_agree_with_the_closed_form_and_differences(name, layout, dtype):
+    m = metrics(
+        Gradients(loss=losses.named(name), layout=layouts.named(layout), backend=Objective, dtype=dtype, samples=100)
+    )
+    assert m["model/formula_error"] <= {"float32": 1e-5, "float64": 1e-12}[dtype]
+    if dtype == "float64" and name != "absolute":  # a difference may step over a kink
+        assert m["model/difference_error"] <= 1e-6
