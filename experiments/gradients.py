@@ -68,7 +68,7 @@ class Gradients(Experiment):
     )
 
     def run(self) -> Iterator[Row]:
-        classes = 1 if self.loss.target in (Target.REAL, Target.BINARY) else self.classes
+        classes = 1 if self.loss.target.one_logit else self.classes
         X, y, theta, _, _ = material(
             self.loss, self.layout, self.samples, self.features, classes, self.dtype, "sequential", self.seed
         )

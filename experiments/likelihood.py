@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from harness.contract import Bars, Claim, Count, Evidence, Experiment, Figure, Row, Seed
 from kernels import losses, stream
-from kernels.losses import Target
 from kernels.noises import Noise
 
 ROUNDING = 1e-12
@@ -66,7 +65,7 @@ class Likelihood(Experiment):
             raise ValueError(f"hypotheses: {self.hypotheses}; should be at least 2, to see what depends on h")
 
     def run(self) -> Iterator[Row]:
-        width = CLASSES if self.noise.target in (Target.CLASS, Target.COUNTS) else 1
+        width = 1 if self.noise.target.one_logit else CLASSES
         centre = stream(self.seed, "h").standard_normal((self.samples, width))
         y = self.noise.sample(centre if width > 1 else centre[:, 0], stream(self.seed, "noise"))
         away = SPREAD * stream(self.seed, "hypotheses").standard_normal((self.hypotheses, 1, width))

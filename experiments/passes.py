@@ -50,7 +50,7 @@ class Passes(Experiment):
     )
 
     def check(self) -> None:
-        if self.loss.target in (Target.REAL, Target.BINARY) and self.classes != 1:
+        if self.loss.target.one_logit and self.classes != 1:
             raise ValueError(f"classes: {self.classes}; should be 1, for loss={self.loss.name}")
         with threads.using(self.threads):
             pass

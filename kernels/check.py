@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from kernels.losses.base import Loss, Target
+from kernels.targets import Target
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 NO_ORDER = np.empty(0, np.int64)
@@ -63,10 +63,10 @@ def _refuse(array: NDArray[Any], bad: NDArray[np.bool_], should: str) -> None:
         raise ValueError(f"y: {array[at].item()} at {list(at)}; should be {should}")
 
 
-def outputs(name: str, loss: Loss, width: int) -> None:
+def outputs(name: str, loss: str, target: Target, width: int) -> None:
     """Raise ValueError if the loss takes one logit and there are more."""
-    if width != 1 and loss.target not in (Target.CLASS, Target.COUNTS):
-        raise ValueError(f"{name}: {width} columns; should have one, for loss {loss.name}")
+    if width != 1 and target.one_logit:
+        raise ValueError(f"{name}: {width} columns; should have one, for loss {loss}")
 
 
 def order(indices: ArrayLike | None, samples: int) -> NDArray[np.int64]:
@@ -113,8 +113,3 @@ def blame(**arrays: NDArray[Any]) -> None:
         if bad.any():
             at = tuple(int(i) for i in np.argwhere(bad)[0])
             raise ValueError(f"{name}: {array[at]} at {list(at)}; should be finite")
-
-
-def parameters(loss: Loss, dtype: np.dtype[Any]) -> NDArray[Any]:
-    """The loss's parameters as the kernels take them."""
-    return np.array(loss.parameters, dtype)

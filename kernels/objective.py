@@ -127,12 +127,12 @@ class Objective:
         """The mean loss met, θ as (k, n) after the last step, and the last batch's mean gradient as (k, n)."""
         weights = _outputs_first(theta)
         k, n = weights.shape
-        check.outputs("theta", self.loss, k)
+        check.outputs("theta", self.loss.name, self.loss.target, k)
         labels = check.targets(y, self.loss.target, self.layout.samples(X.shape), k, X.dtype)
         parts = passes.partials(batch, n, k)
         G, sums = np.empty((parts, k, n), X.dtype), np.empty(parts)
         mean = passes.descend(type(self.loss), type(self.layout), X.dtype)(
-            X, labels, visits, weights, check.parameters(self.loss, X.dtype), samples, batch, step, G, sums
+            X, labels, visits, weights, self.loss.constants(X.dtype), samples, batch, step, G, sums
         )
         if not (np.isfinite(mean) and np.isfinite(G[0]).all() and np.isfinite(weights).all()):
             check.blame(X=X, y=labels, theta=theta)

@@ -7,17 +7,15 @@ and they are added in a fixed order: the same bits come out on any number of thr
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numba import prange, types
 
-from kernels._jit import inline, inline_as_written, once, parallel, serial
+from kernels._jit import inline, inline_as_written, once, parallel
 from kernels.layouts import Layout
-from kernels.losses import Loss, Target
-
-Kernel = Callable[..., Any]
+from kernels.losses import Loss
+from kernels.signatures import Kernel, named, reads, reads_targets, real_type, writes
 
 # A partial sum is worth a thread's while from about this many multiply-adds on (some 10 µs of work).
 WORK_PER_PARTIAL = 1 << 18
@@ -37,31 +35,10 @@ def partials(samples: int, n: int, k: int) -> int:
     return count
 
 
-def _in(dtype: Any, ndim: int) -> types.Array:
-    """An array argument that is only read: C order, read-only or not."""
-    return types.Array(dtype, ndim, "C", readonly=True)
-
-
-def _out(dtype: Any, ndim: int) -> types.Array:
-    return types.Array(dtype, ndim, "C")
-
-
-def _label_type(target: Target, real: types.Float) -> types.Array:
-    if target is Target.CLASS:
-        return _in(types.int64, 1)
-    return _in(real, 2 if target is Target.COUNTS else 1)
-
-
-def _named(kernel: Kernel, *parts: str) -> Kernel:
-    """Give each specialisation a name of its own: that is the name of its file in the cache and in a profile."""
-    kernel.__name__ = kernel.__qualname__ = "_".join((kernel.__name__, *parts))
-    return kernel
-
-
 @once
 def forward(layout: type[Layout], dtype: np.dtype[Any]) -> Kernel:
     """`forward(X, order, theta (k, n), out)`: the logits of the samples in `order`, written to `out` in the layout's shape."""
-    real = types.float32 if dtype == np.float32 else types.float64
+    real = real_type(dtype)
     logits, store, block_size = layout.logits, layout.store, layout.samples_per_block
 
     def forward(X, order, theta, out, samples):
@@ -75,14 +52,14 @@ def forward(layout: type[Layout], dtype: np.dtype[Any]) -> Kernel:
                 logits(X, order, start, count, theta, H)
                 store(H, out, start, count)
 
-    signature = types.void(_in(real, 2), _in(types.int64, 1), _in(real, 2), _out(real, 2), types.int64)
-    return parallel(signature, layout)(_named(forward, layout.name, dtype.name))
+    signature = types.void(reads(real, 2), reads(types.int64, 1), reads(real, 2), writes(real, 2), types.int64)
+    return parallel(signature, layout)(named(forward, layout.name, dtype.name))
 
 
 @once
 def gradient(layout: type[Layout], dtype: np.dtype[Any]) -> Kernel:
     """`gradient(X, order, deltas, G (partials, k, n), samples)`: G[0] = (XᵀΔ)ᵀ over the samples in `order`."""
-    real = types.float32 if dtype == np.float32 else types.float64
+    real = real_type(dtype)
     load, accumulate, block_size = layout.load, layout.accumulate, layout.samples_per_block
 
     def gradient(X, order, deltas, G, samples):
@@ -98,8 +75,8 @@ def gradient(layout: type[Layout], dtype: np.dtype[Any]) -> Kernel:
                 accumulate(X, order, start, count, D, G[part])
         add_up(G, parts, 1.0)
 
-    signature = types.void(_in(real, 2), _in(types.int64, 1), _in(real, 2), _out(real, 3), types.int64)
-    return parallel(signature, layout)(_named(gradient, layout.name, dtype.name))
+    signature = types.void(reads(real, 2), reads(types.int64, 1), reads(real, 2), writes(real, 3), types.int64)
+    return parallel(signature, layout)(named(gradient, layout.name, dtype.name))
 
 
 @once
@@ -111,7 +88,7 @@ def descend(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> Ker
     on the way, and leaves the last batch's mean gradient in G[0]. With one batch and a step of 0 this is
     value-and-gradient; with many it is an epoch of stochastic gradient descent.
     """
-    real = types.float32 if dtype == np.float32 else types.float64
+    real = real_type(dtype)
     visit = _visit(loss, layout)
 
     def descend(X, y, order, theta, p, samples, batch, step, G, losses):
@@ -137,10 +114,10 @@ def descend(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> Ker
         return mean
 
     signature = types.float64(
-        _in(real, 2), _label_type(loss.target, real), _in(types.int64, 1), _out(real, 2), _in(real, 1),
-        types.int64, types.int64, types.float64, _out(real, 3), _out(types.float64, 1),
+        reads(real, 2), reads_targets(loss.target, real), reads(types.int64, 1), writes(real, 2), reads(real, 1),
+        types.int64, types.int64, types.float64, writes(real, 3), writes(types.float64, 1),
     )  # fmt: skip
-    return parallel(signature, loss, layout)(_named(descend, loss.name, layout.name, dtype.name))
+    return parallel(signature, loss, layout)(named(descend, loss.name, layout.name, dtype.name))
 
 
 def _visit(loss: type[Loss], layout: type[Layout]) -> Kernel:
@@ -186,16 +163,3 @@ def add_up(G, parts, weight):
             for part in range(parts):
                 total += G[part, j, f]
             G[0, j, f] = total * weight
-
-
-@once
-def pointwise(loss: type[Loss], dtype: np.dtype[Any]) -> Kernel:
-    """`pointwise(H (k, m), y, values (m,), p)`: each sample's loss into `values`, its δ in place of its logits."""
-    real = types.float32 if dtype == np.float32 else types.float64
-    block = loss.block
-
-    def pointwise(H, y, values, p):
-        block(H, y, values, p)
-
-    signature = types.void(_out(real, 2), _label_type(loss.target, real), _out(types.float64, 1), _in(real, 1))
-    return serial(signature, loss)(_named(pointwise, loss.name, dtype.name))

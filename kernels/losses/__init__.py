@@ -6,13 +6,14 @@
 from __future__ import annotations
 
 from kernels.losses.absolute import Absolute
-from kernels.losses.base import Loss, Target
+from kernels.losses.base import Loss
 from kernels.losses.huber import Huber
 from kernels.losses.logistic import Logistic
 from kernels.losses.multinomial import Multinomial
 from kernels.losses.softmax import Softmax
 from kernels.losses.squared import Squared
 from kernels.losses.student_t import StudentT
+from kernels.targets import Target
 
 ALL: dict[str, type[Loss]] = {
     loss.name: loss for loss in (Squared, Absolute, Huber, StudentT, Logistic, Softmax, Multinomial)

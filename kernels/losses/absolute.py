@@ -6,7 +6,8 @@ import math
 from dataclasses import dataclass
 
 from kernels._jit import inline
-from kernels.losses.base import Loss, Target, elementwise
+from kernels.losses.base import Loss, elementwise
+from kernels.targets import Target
 
 
 @inline

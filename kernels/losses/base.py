@@ -11,25 +11,19 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum
 from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
+from numba import types
 from numpy.typing import ArrayLike, NDArray
 
-from kernels._jit import inline
+from kernels import check
+from kernels._jit import inline, once, serial
+from kernels.signatures import Kernel, named, reads, reads_targets, real_type, writes
+from kernels.targets import Target
 
 Block = Callable[..., None]
-
-
-class Target(Enum):
-    """What the targets y of m samples are."""
-
-    REAL = "real numbers"
-    BINARY = "labels 0 or 1"
-    CLASS = "classes 0..k-1"
-    COUNTS = "counts (m, k)"
 
 
 @dataclass(frozen=True)
@@ -44,6 +38,10 @@ class Loss:
     def parameters(self) -> tuple[float, ...]:
         """The numbers `p` that the formulas read, in their order."""
         return ()
+
+    def constants(self, dtype: np.dtype[Any]) -> NDArray[Any]:
+        """`parameters` as an array, as the kernels take them."""
+        return np.array(self.parameters, dtype)
 
     @property
     def curvature(self) -> float:
@@ -62,17 +60,27 @@ class Loss:
         return self._pointwise(h, y)[1]
 
     def _pointwise(self, h: ArrayLike, y: ArrayLike) -> tuple[NDArray[np.float64], NDArray[Any]]:
-        from kernels import check, passes  # the door's checks and the compiled loops build on this module
-
         logits = check.floats("h", h, ndim=(1, 2))
         columns = logits.reshape(len(logits), -1)
         targets = check.targets(y, self.target, len(columns), columns.shape[1], columns.dtype)
-        check.outputs("h", self, columns.shape[1])
+        check.outputs("h", self.name, self.target, columns.shape[1])
         check.blame(h=logits, y=targets)  # before the formulas: log(1 + e^−∞) = 0 would hide an infinity
         deltas = np.array(columns.T, order="C")
         values = np.empty(len(columns))
-        passes.pointwise(type(self), columns.dtype)(deltas, targets, values, check.parameters(self, columns.dtype))
+        pointwise(type(self), columns.dtype)(deltas, targets, values, self.constants(columns.dtype))
         return values, np.ascontiguousarray(deltas.T).reshape(logits.shape)
+
+
+@once
+def pointwise(loss: type[Loss], dtype: np.dtype[Any]) -> Kernel:
+    """`pointwise(H (k, m), y, values (m,), p)`: each sample's loss into `values`, its δ in place of its logits."""
+    real, block = real_type(dtype), loss.block
+
+    def pointwise(H, y, values, p):
+        block(H, y, values, p)
+
+    signature = types.void(writes(real, 2), reads_targets(loss.target, real), writes(types.float64, 1), reads(real, 1))
+    return serial(signature, loss)(named(pointwise, loss.name, dtype.name))
 
 
 def elementwise(value: Callable[..., Any], delta: Callable[..., Any]) -> Block:

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from kernels._jit import inline
-from kernels.losses.base import Loss, Target, elementwise
+from kernels.losses.base import Loss, elementwise
+from kernels.targets import Target
 
 
 @inline

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from kernels._jit import inline
-from kernels.losses.base import Loss, Target, positive
+from kernels.losses.base import Loss, positive
 from kernels.losses.softmax import exponentials, largest
+from kernels.targets import Target
 
 
 @inline

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from kernels._jit import inline
-from kernels.losses.base import Loss, Target
+from kernels.losses.base import Loss
+from kernels.targets import Target
 
 
 @inline

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from kernels._jit import inline
-from kernels.losses.base import Loss, Target, elementwise, positive
+from kernels.losses.base import Loss, elementwise, positive
+from kernels.targets import Target
 
 
 @inline

@@ -92,6 +92,7 @@ class LogCosh(Loss):
         return (self.scale,)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_a_loss_from_elsewhere_is_all_that_a_new_loss_takes(layout):
     p = problem("squared", layout, m=40)

@@ -76,6 +76,7 @@ def test_on_one_thread_and_on_two(loss, layout, dtype):
             assert digests(loss, layout, dtype) == alone
 
 
+@pytest.mark.slow
 @compiled
 def test_in_two_processes():
     """One process to each number of threads, for the whole matrix."""

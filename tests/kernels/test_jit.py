@@ -61,6 +61,7 @@ def report(copy, code=REPORT, **environment):
     return json.loads(answer.stdout)
 
 
+@pytest.mark.slow
 @compiled
 def test_the_second_process_finds_what_the_first_compiled_until_a_formula_changes(copy, tmp_path):
     """The formula is inlined from another file than the kernel's own, which Numba's cache alone would not notice."""
@@ -264,7 +265,7 @@ def kernels_of(loss, layout, dtype):
         "forward": passes.forward(where, dtype),
         "gradient": passes.gradient(where, dtype),
         "descend": passes.descend(what, where, dtype),
-        "pointwise": passes.pointwise(what, dtype),
+        "pointwise": losses.base.pointwise(what, dtype),
     }
 
 

@@ -1,0 +1,41 @@
+"""The types that kernels are compiled for: one signature each, in terms of NumPy's dtypes and our kinds of target."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numba import types
+
+from kernels.targets import Target
+
+Kernel = Callable[..., Any]
+
+
+def real_type(dtype: np.dtype[Any]) -> types.Float:
+    """Numba's type of float32 or float64."""
+    return types.float32 if dtype == np.float32 else types.float64
+
+
+def reads(dtype: Any, ndim: int) -> types.Array:
+    """An array argument that is only read: C order, writable or not."""
+    return types.Array(dtype, ndim, "C", readonly=True)
+
+
+def writes(dtype: Any, ndim: int) -> types.Array:
+    """An array argument that is written to: C order."""
+    return types.Array(dtype, ndim, "C")
+
+
+def reads_targets(target: Target, real: types.Float) -> types.Array:
+    """The y argument: int64 classes, a row of counts a sample, or a number a sample."""
+    if target is Target.CLASS:
+        return reads(types.int64, 1)
+    return reads(real, 2 if target is Target.COUNTS else 1)
+
+
+def named(kernel: Kernel, *parts: str) -> Kernel:
+    """Give a specialisation a name of its own: that is the name of its file in the cache, and in a profile."""
+    kernel.__name__ = kernel.__qualname__ = "_".join((kernel.__name__, *parts))
+    return kernel
