@@ -17,8 +17,10 @@ from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
 from omegaconf import DictConfig, OmegaConf
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from harness import machine, runner
 from harness.config import ConfigurationError, Job, choice, job
@@ -47,8 +49,11 @@ def sweep(
     params: Mapping[str, str] | None,
     grids: Mapping[str, Mapping[str, str]] | None,
     arguments: Sequence[str],
+    command: str = COMMAND,
 ) -> int:
     """Run the sweep that the command line asks for; returns the exit status, 1 if a run failed.
+
+    `command` is what the user typed, said again where a sweep that was stopped can be resumed.
 
     Raises ConfigurationError or StoreError, in one line each, before anything has run.
     """
@@ -69,7 +74,6 @@ def sweep(
     source = machine.source_digest()
     waiting = [n for n in jobs if (n.job.hash, source) not in finished]
     console.print(_opening(title, len(points), len(jobs), len(waiting), recovered, reaped), highlight=False)
-    command = " ".join([COMMAND, *(shlex.quote(argument) for argument in arguments)])
     for n in jobs:  # a run that an earlier sweep finished belongs to this one too
         if (n.job.hash, source) in finished:
             store.tag(finished[n.job.hash, source], sweep=id_, grid=n.grid)
@@ -174,12 +178,14 @@ def _run_all(
 
 
 def _print_failures(failed: Sequence[tuple[str, Record]], store: Store, console: Console) -> None:
-    table = Table(title=f"{len(failed)} failed", title_style="bold red", title_justify="left")
+    table = Table(title=f"{len(failed)} failed", title_style="bold red", title_justify="left", box=SIMPLE_HEAD)
     for column in ("run", "reason", "traceback"):
-        table.add_column(column, overflow="fold")
+        table.add_column(column, no_wrap=True)
     for name, record in failed:
-        table.add_row(name, record.tags["reason"], store.artifact(record.run_id, runner.TRACEBACK))
-    console.print(table, markup=False, soft_wrap=False)
+        where = store.artifact(record.run_id, runner.TRACEBACK)
+        table.add_row(Text(name), Text(record.tags["reason"]), Text(where))
+    # as wide as it has to be: a path that is broken over lines can't be copied
+    Console(file=console.file, width=10_000, force_terminal=console.is_terminal).print(table)
 
 
 @contextmanager

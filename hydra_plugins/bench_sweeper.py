@@ -3,6 +3,7 @@
 No `from __future__ import annotations` here: Hydra loads plugins outside sys.modules, where dataclasses can't resolve them.
 """
 
+import shlex
 import sys
 from dataclasses import dataclass
 
@@ -34,8 +35,9 @@ class BenchSweeper(Sweeper):
         self.loader, self.config = hydra_context.config_loader, config
 
     def sweep(self, arguments: list[str]) -> None:
-        from harness.sweeper import sweep  # `--help` and `--cfg` go without
+        from harness.sweeper import COMMAND, sweep  # `--help` and `--cfg` go without
 
-        status = sweep(self.loader, self.config, self.params, self.grids, arguments)
+        command = f"{COMMAND} {shlex.join(sys.argv[1:])}"
+        status = sweep(self.loader, self.config, self.params, self.grids, arguments, command)
         if status:
             sys.exit(status)
