@@ -2,8 +2,9 @@
 
 A sweep file gives `hydra.sweeper.params`, a mapping of keys to swept values (`batch_size: "64,256"`), and may give
 `hydra.sweeper.grids`, several such mappings by name: each grid is a product of its own over `params` and its axes.
-A key on the command line replaces the swept values of that key. Stock Hydra composes the whole configuration twice for
-every job (155 ms); here each distinct choice of groups is composed once, then copied and updated.
+A key on the command line replaces the swept values of that key; grids without that setting go on as they are. Stock Hydra
+composes the whole configuration twice for every job (155 ms); here each distinct choice of groups is composed once, then
+copied and updated.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from harness.config import ConfigurationError, nearest
+from harness.config import TARGET, ConfigurationError, nearest
 
 Axes = Mapping[str, str]
 
@@ -50,11 +51,20 @@ class Expansion:
         self.loader, self.config_name, self.hydra_overrides = loader, config_name, list(hydra_overrides)
         self.arguments = _parse(list(arguments))
         self.grids = {name: {**(params or {}), **axes} for name, axes in (grids or {"": {}}).items()}
-        self._composed: dict[tuple[str, ...], DictConfig] = {}
+        self._composed: dict[tuple[str, ...], tuple[DictConfig, tuple[str, ...]]] = {}
 
     def __iter__(self) -> Iterator[Point]:
+        used: set[str] = set()
+        known: set[str] = set()
         for name, axes in self.grids.items():
-            yield from self._product(name, axes)
+            for point in self._product(name, axes):
+                used |= {_one(text).key_or_group for text in point.overrides}
+                known |= {str(key) for key in point.config}
+                yield point
+        for override in self.arguments:
+            if used and override.key_or_group not in used:
+                key = override.key_or_group
+                raise ConfigurationError(f"{key}: no such setting in any part of the sweep{nearest(key, known)}")
 
     def _product(self, grid: str, axes: Axes) -> Iterator[Point]:
         swept = {key: _parse([f"{key}={values}"])[0] for key, values in axes.items()}
@@ -70,38 +80,47 @@ class Expansion:
             else:
                 fixed.append(str(override.input_line))
         choices = [list(_values(override)) for override in swept.values()]
+        seen = set()  # points that differ in a setting that this grid does not have are one
         for values in itertools.product(*choices):
-            yield self._point(grid, fixed, values)
+            point = self._point(grid, [*fixed, *values], axes)
+            if point.overrides not in seen:
+                seen.add(point.overrides)
+                yield point
 
-    def _point(self, grid: str, fixed: list[str], swept: tuple[str, ...]) -> Point:
-        groups = tuple(text for text in swept if self._composes(text))
-        shared = tuple(text for text in fixed if self._composes(text))
+    def _point(self, grid: str, texts: list[str], axes: Axes) -> Point:
+        """The point of those overrides; in one of several grids, without those that are of other grids' experiments."""
+        several = len(self.grids) > 1
+
+        def passes(text: str) -> bool:
+            override = _one(text)
+            is_a_setting = override.type == OverrideType.CHANGE or not self._composes(text)
+            return several and is_a_setting and override.key_or_group not in axes
+
+        groups = [text for text in texts if self._composes(text)]
+        base, chosen = self._base(
+            tuple(text for text in groups if not passes(text)), tuple(text for text in groups if passes(text))
+        )
         # a deep copy of a composed node takes 1 ms; composing it takes 80
-        config = copy.deepcopy(self._base(shared, groups))
-        values = [text for text in (*fixed, *swept) if not self._composes(text)]
-        for text in values:
-            if text in fixed and len(self.grids) > 1 and OmegaConf.select(config, _one(text).key_or_group) is None:
-                continue  # a setting of the experiments of the sweep's other grids
-            self._update(config, text)
-        return Point(grid, (*fixed, *swept), config)
+        config, used = copy.deepcopy(base), set(chosen)
+        for text in texts:
+            if text not in groups and not (passes(text) and not _has(config, _one(text).key_or_group)):
+                self._update(config, text)
+                used.add(text)
+        return Point(grid, tuple(text for text in texts if text in used), config)
 
-    def _base(self, shared: tuple[str, ...], groups: tuple[str, ...]) -> DictConfig:
-        """The configuration of those group choices, without values."""
-        key = (*shared, "", *groups)
+    def _base(self, needed: tuple[str, ...], optional: tuple[str, ...]) -> tuple[DictConfig, tuple[str, ...]]:
+        """The configuration of those group choices, without values, and the choices: of the optional ones those it has."""
+        key = (*needed, "", *optional)
         if key not in self._composed:
-            if len(self.grids) > 1:
-                known = self._compose(tuple(text for text in shared if text.startswith("+")), groups)[1]
-                shared = tuple(
-                    text for text in shared if text.startswith(("+", "~")) or _one(text).key_or_group in known
-                )
-            self._composed[key] = self._compose(shared, groups)[0]
+            if optional:
+                known = self._compose(needed)[1]
+                optional = tuple(text for text in optional if _one(text).key_or_group in known)
+            self._composed[key] = self._compose((*needed, *optional))[0], (*needed, *optional)
         return self._composed[key]
 
-    def _compose(self, shared: tuple[str, ...], groups: tuple[str, ...]) -> tuple[DictConfig, set[str]]:
+    def _compose(self, choices: tuple[str, ...]) -> tuple[DictConfig, set[str]]:
         """The configuration without its hydra node, and the groups that it is made of."""
-        config = self.loader.load_configuration(
-            self.config_name, [*self.hydra_overrides, *shared, *groups], RunMode.RUN
-        )
+        config = self.loader.load_configuration(self.config_name, [*self.hydra_overrides, *choices], RunMode.RUN)
         known = {str(group) for group in config.hydra.runtime.choices}
         OmegaConf.set_struct(config, False)
         del config["hydra"]
@@ -119,10 +138,18 @@ class Expansion:
         try:
             OmegaConf.update(config, override.key_or_group, override.value(), merge=True)
         except OmegaConfBaseException as error:
-            known = [str(key) for key in config]
-            raise ConfigurationError(
-                f"{override.key_or_group}: no such setting here{nearest(override.key_or_group, known)}"
-            ) from error
+            key = override.key_or_group
+            parent, _, name = key.rpartition(".")
+            node = OmegaConf.select(config, parent) if parent else config
+            known = [str(key) for key in node if key != TARGET] if isinstance(node, DictConfig) else []
+            raise ConfigurationError(f"{key}: no such setting here{nearest(name, known)}") from error
+
+
+def _has(config: DictConfig, key: str) -> bool:
+    """Whether the configuration has that key, be its value null or not set yet."""
+    parent, _, name = key.rpartition(".")
+    node = OmegaConf.select(config, parent) if parent else config
+    return isinstance(node, DictConfig) and name in node.keys()  # noqa: SIM118 - `in node` is False for what is not set
 
 
 def _parse(texts: list[str]) -> list[Override]:

@@ -36,6 +36,8 @@ def _composition(error: BaseException, arguments: list[str]) -> str:
         if "No match in the defaults list" in text:
             if any(argument.startswith(f"{key}=") for argument in arguments) and key == "sweep":
                 return "sweep=…: a sweep is added, with a plus: +sweep=…"
+            if key in _groups():
+                return f"{key}: what was chosen has no such group"
             return f"{key}: no such group here{nearest(key, known or _groups())}"
         return f"{key}: no such setting{nearest(key.rpartition('.')[2], known or _groups())}"
     if isinstance(cause, OmegaConfBaseException):

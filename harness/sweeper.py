@@ -63,7 +63,7 @@ def sweep(
     points = list(Expansion(loader, "config", [str(o) for o in hydra_overrides], params, grids, arguments))
     if not points:
         raise ConfigurationError("the sweep is empty: each swept key needs at least one value")
-    jobs = named(points, checked(points))
+    jobs = named(points, checked(points), _alone(master, several=grids is not None))
     title = str(points[0].config.name)
     store = Store(Settings(**_tracking(points[0].config)))
     recovered = runner.recover(store)
@@ -101,8 +101,11 @@ def checked(points: Sequence[Point]) -> list[Job]:
     return jobs
 
 
-def named(points: Sequence[Point], jobs: Sequence[Job]) -> list[Named]:
-    """Each distinct job once, named by the settings that vary between the jobs of its experiment in its grid."""
+def named(points: Sequence[Point], jobs: Sequence[Job], alone: Sequence[str] = ()) -> list[Named]:
+    """Each distinct job once, named by the settings that vary between the jobs of its experiment in its grid.
+
+    `alone`: what a command line needs besides the point's overrides, to run nothing but the job.
+    """
     distinct: dict[str, tuple[Point, Job]] = {}
     for point, one in zip(points, jobs, strict=True):
         distinct.setdefault(one.hash, (point, one))
@@ -116,11 +119,18 @@ def named(points: Sequence[Point], jobs: Sequence[Job]) -> list[Named]:
         parts = [experiment] if len(keys_of) > 1 else []
         parts += [_label(key, one.settings[key]) for key in keys if key in one.settings]
         params = {k: v for k, v in one.settings.items() if "." not in k or k in keys}
-        command = " ".join([COMMAND, *(shlex.quote(override) for override in point.overrides)])
+        command = f"{COMMAND} {shlex.join([*alone, *point.overrides])}"
         result.append(
             Named(one, point.grid, " ".join(parts) or experiment, {"experiment": experiment, **params}, command)
         )
     return result
+
+
+def _alone(master: DictConfig, several: bool) -> list[str]:
+    """The arguments that are no settings: folders of configuration and what was said to Hydra; grids are put aside."""
+    sources = master.hydra.runtime.config_sources
+    folders = [part for s in sources if s.provider == "command-line" for part in ("--config-dir", s.path)]
+    return [*folders, *master.hydra.overrides.hydra, *(["hydra.sweeper.grids=null"] if several else [])]
 
 
 def _label(key: str, value: str) -> str:

@@ -23,7 +23,9 @@ def mp_loss(loss, h, y):
     with mpmath.workdps(400):
         h = [mpmath.mpf(float(x)) for x in h]
         if loss.target in (Target.CLASS, Target.COUNTS):
-            counts = [mpmath.mpf(float(c)) for c in y] if loss.target is Target.COUNTS else [j == y for j in range(len(h))]
+            counts = (
+                [mpmath.mpf(float(c)) for c in y] if loss.target is Target.COUNTS else [j == y for j in range(len(h))]
+            )
             top = max(h)
             log_sum = top + mpmath.log(sum(mpmath.exp(x - top) for x in h))
             trials = sum(counts)
@@ -92,7 +94,13 @@ def test_extreme_arguments_against_mpmath(name, parameters):
         for j, expected in enumerate(delta):
             cancels = name == "multinomial" and np.count_nonzero(y) != 1  # N z − c is a true difference
             size = max(abs(expected), float(sum(y)) if cancels else TINY[np.dtype(float)])
-            assert abs(got_delta[j] - expected) <= 1e-14 * size + TINY[np.dtype(float)], (h, y, j, got_delta[j], expected)
+            assert abs(got_delta[j] - expected) <= 1e-14 * size + TINY[np.dtype(float)], (
+                h,
+                y,
+                j,
+                got_delta[j],
+                expected,
+            )
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -202,8 +210,12 @@ def test_curvature_bounds_the_second_derivative(name):
 def test_multinomial_with_one_trial_is_softmax():
     H = np.random.default_rng(0).normal(0, 5, (60, 4))
     y = np.arange(60) % 4
-    np.testing.assert_allclose(losses.Multinomial().values(H, naive.onehot(y, 4)), losses.Softmax().values(H, y), rtol=1e-15)
-    np.testing.assert_allclose(losses.Multinomial().deltas(H, naive.onehot(y, 4)), losses.Softmax().deltas(H, y), rtol=1e-15)
+    np.testing.assert_allclose(
+        losses.Multinomial().values(H, naive.onehot(y, 4)), losses.Softmax().values(H, y), rtol=1e-15
+    )
+    np.testing.assert_allclose(
+        losses.Multinomial().deltas(H, naive.onehot(y, 4)), losses.Softmax().deltas(H, y), rtol=1e-15
+    )
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,6 @@ from kernels.passes import partials
 TOLERANCE = {np.float64: 1e-12, np.float32: 1e-5}
 
 
-
 @pytest.fixture(params=[p.values[0] for p in LOSSES])
 def loss(request):
     return request.param
