@@ -1,0 +1,41 @@
+"""What the README shows works: its Python runs, its sweeps exist, its two commands are those of CI."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("code", re.findall(r"```python\n(.*?)```", README, re.DOTALL))
+def test_python_of_the_readme_runs(code):
+    namespace: dict[str, object] = {}
+    exec(compile(code, "README.md", "exec"), namespace)
+    assert namespace["mean_loss"] <= namespace["value"]
+
+
+def test_every_sweep_is_in_the_readme_and_the_other_way_round():
+    listed = set(re.findall(r"^\| `(\w+)` \|", README, re.MULTILINE))
+    assert listed == {path.stem for path in (ROOT / "conf" / "sweep").glob("*.yaml")}
+
+
+def test_every_sweep_opens_with_the_command_that_runs_it():
+    for path in (ROOT / "conf" / "sweep").glob("*.yaml"):
+        assert f"python -m harness +sweep={path.stem}" in path.read_text(encoding="utf-8").splitlines()[1]
+
+
+def test_two_commands_do_all_the_set_up():
+    commands = re.findall(r"^python -m pip install -c .*$", README, re.MULTILINE)
+    assert len(commands) == 2
+    assert "+sweep=tour" in commands[0]
+    assert commands[1].endswith("python -m pytest")
+    assert "grep '^python -m pip install -c' README.md" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+
+
+def test_links_of_the_readme_lead_somewhere():
+    for target in re.findall(r"\]\(([^)]+)\)", README):
+        assert (ROOT / target).exists(), target
