@@ -20,6 +20,8 @@ def _compose(config: DictConfig) -> None:
 
 def main() -> None:
     """The command line. Whatever the user can mend is one line on stderr and exit status 1 or 2, without a traceback."""
+    if any(argument.lstrip("+").startswith("hydra.mode=") for argument in sys.argv[1:]):
+        sys.exit("harness: hydra.mode: stays MULTIRUN; a single run is a sweep of one")
     wanted = os.environ.get(FULL_ERROR) == "1"
     os.environ[FULL_ERROR] = "1"  # Hydra then raises, and the line is ours to word
     try:

@@ -20,7 +20,7 @@ from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 from pydantic import TypeAdapter, ValidationError
 
-from harness.contract import Experiment
+from harness.contract import META, Experiment
 
 TARGET = "_target_"
 PARTIAL = "_partial_"
@@ -48,9 +48,16 @@ def job(config: DictConfig) -> Job:
     """The checked job of a composed configuration. Raises ConfigurationError, in one line."""
     raw = cast(dict[str, Any], OmegaConf.to_container(config, resolve=False))
     values = cast(dict[str, Any], OmegaConf.to_container(config, resolve=True, throw_on_missing=False))
-    target = values["experiment"][TARGET]
+    target = (values.get("experiment") or {}).get(TARGET)
+    if target is None:
+        raise ConfigurationError("experiment: not set; should be one of conf/experiment/")
     cls = get_object(target)
     fields = [f.name for f in dataclasses.fields(cls)]
+    reserved = [name for name in fields if name in (*META, "experiment")]
+    if reserved:
+        raise ConfigurationError(
+            f"{reserved[0]}: reports use this name; {target} should call its setting something else"
+        )
     missing = [name for name in fields if name not in values]
     if missing:
         raise ConfigurationError(f"{missing[0]}: not set; {target} needs it, see conf/experiment/")
@@ -59,9 +66,9 @@ def job(config: DictConfig) -> Job:
     settings = _settings({name: raw[name] for name in fields}, chosen, raw, values)
     try:
         experiment.check()
+        return Job(experiment, settings, content_hash(target, chosen, experiment))
     except ValueError as error:
         raise ConfigurationError(_one_line(str(error))) from error
-    return Job(experiment, settings, content_hash(target, chosen, experiment))
 
 
 def _node(value: Any, where: str, written: Any) -> Any:

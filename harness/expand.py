@@ -49,7 +49,7 @@ class Expansion:
         arguments: Sequence[str],
     ) -> None:
         self.loader, self.config_name, self.hydra_overrides = loader, config_name, list(hydra_overrides)
-        self.arguments = _parse(list(arguments))
+        self.arguments = self._parse(list(arguments))
         self.grids = {name: {**(params or {}), **axes} for name, axes in (grids or {"": {}}).items()}
         self._composed: dict[tuple[str, ...], tuple[DictConfig, tuple[str, ...]]] = {}
 
@@ -67,7 +67,7 @@ class Expansion:
                 raise ConfigurationError(f"{key}: no such setting in any part of the sweep{nearest(key, known)}")
 
     def _product(self, grid: str, axes: Axes) -> Iterator[Point]:
-        swept = {key: _parse([f"{key}={values}"])[0] for key, values in axes.items()}
+        swept = {key: self._parse([f"{key}={values}"])[0] for key, values in axes.items()}
         fixed = []
         for override in self.arguments:
             key = override.get_key_element().lstrip("+~")
@@ -83,9 +83,11 @@ class Expansion:
         seen = set()  # points that differ in a setting that this grid does not have are one
         for values in itertools.product(*choices):
             point = self._point(grid, [*fixed, *values], axes)
-            if point.overrides not in seen:
+            if len(point.overrides) < len(fixed) + len(values):
+                if point.overrides in seen:
+                    continue
                 seen.add(point.overrides)
-                yield point
+            yield point
 
     def _point(self, grid: str, texts: list[str], axes: Axes) -> Point:
         """The point of those overrides; in one of several grids, without those that are of other grids' experiments."""
@@ -127,6 +129,10 @@ class Expansion:
         OmegaConf.set_struct(config, True)
         return config, known
 
+    def _parse(self, texts: list[str]) -> list[Override]:
+        """The overrides; with the loader, `loss=glob(*)` knows the options."""
+        return OverridesParser.create(self.loader).parse_overrides(texts)
+
     def _composes(self, text: str) -> bool:
         """Whether Hydra has to see this override to compose: a choice of a group, or a deletion."""
         override = _one(text)
@@ -152,13 +158,9 @@ def _has(config: DictConfig, key: str) -> bool:
     return isinstance(node, DictConfig) and name in node.keys()  # noqa: SIM118 - `in node` is False for what is not set
 
 
-def _parse(texts: list[str]) -> list[Override]:
-    return OverridesParser.create().parse_overrides(texts)
-
-
 @lru_cache(maxsize=4096)
 def _one(text: str) -> Override:
-    return _parse([text])[0]
+    return OverridesParser.create().parse_overrides([text])[0]
 
 
 @lru_cache(maxsize=4096)

@@ -7,9 +7,12 @@ is no public schema, so a test holds it, and whatever the fast road can't read g
 from __future__ import annotations
 
 import sqlite3
+import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from harness.tracking import Store
@@ -17,6 +20,8 @@ from harness.tracking import Store
 # Tags that become columns, and under which name: `experiment` is a setting's column already.
 TAGS = {name: name for name in ("machine", "source", "hash", "sweep", "grid", "command", "reason")}
 TAGS["experiment"] = "experiment_class"
+
+LARGEST = sys.float_info.max  # what MLflow keeps instead of infinity
 
 
 def runs(store: Store, experiment: str, sweep: str | None = None) -> pd.DataFrame:
@@ -46,12 +51,13 @@ Tables = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]
 
 def _tables(store: Store, experiment: str, sweep: str | None, history: bool) -> Tables:
     """(infos, params, tags, metrics) in long form."""
+    tables = None
     if store.database is not None:
-        try:
-            return _from_sqlite(store.database, experiment, sweep, history)
-        except (sqlite3.Error, pd.errors.DatabaseError):
-            pass
-    return _from_api(store, experiment, sweep, history)
+        with suppress(sqlite3.Error, pd.errors.DatabaseError):
+            tables = _from_sqlite(store.database, experiment, sweep, history)
+    infos, params, tags, metrics = tables or _from_api(store, experiment, sweep, history)
+    metrics["value"] = metrics["value"].replace({LARGEST: np.inf, -LARGEST: -np.inf})
+    return infos, params, tags, metrics
 
 
 def _from_sqlite(database: Path, experiment: str, sweep: str | None, history: bool) -> Tables:

@@ -10,6 +10,8 @@ from omegaconf.errors import OmegaConfBaseException
 
 from harness.config import ConfigurationError, nearest
 
+CONF = Path(__file__).parent.parent / "conf"
+
 
 def one_line(error: BaseException, arguments: list[str]) -> str | None:
     """What is wrong and what would be right; None for an error that is ours, whose traceback should be seen."""
@@ -21,6 +23,8 @@ def one_line(error: BaseException, arguments: list[str]) -> str | None:
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         group, _, option = error.missing_cfg_file.rpartition("/")
         return f"{group or 'config'}={option}: there is no such {group}{nearest(option, error.options or [])}"
+    if isinstance(error, ValueError) and str(error).startswith("Config group override must be"):
+        return f"{_no_option(arguments)}: should be the name of an option"
     if isinstance(error, (HydraException, OmegaConfBaseException)):
         return _composition(error, arguments)
     return None
@@ -39,7 +43,8 @@ def _composition(error: BaseException, arguments: list[str]) -> str:
             if key in _groups():
                 return f"{key}: what was chosen has no such group"
             return f"{key}: no such group here{nearest(key, known or _groups())}"
-        return f"{key}: no such setting{nearest(key.rpartition('.')[2], known or _groups())}"
+        parent, _, name = key.rpartition(".")
+        return f"{key}: no such setting{nearest(name, known or ([] if parent else _groups()))}"
     if isinstance(cause, OmegaConfBaseException):
         text = f"{text}: {cause}" if text != str(cause) else text
     return " ".join(text.split())
@@ -51,6 +56,14 @@ def _known_keys(cause: BaseException | None) -> list[str]:
     return [str(key) for key in node if key != "hydra"] if node is not None else []
 
 
+def _no_option(arguments: list[str]) -> str:
+    """The argument that gives a group what is no option of it."""
+    for argument in arguments:
+        group, _, option = argument.lstrip("+").partition("=")
+        if group in _groups() and not (CONF / group / f"{option}.yaml").exists():
+            return argument
+    return "a group"
+
+
 def _groups() -> list[str]:
-    folder = Path(__file__).parent.parent / "conf"
-    return [path.name for path in folder.iterdir() if path.is_dir() and path.name != "hydra"]
+    return [path.name for path in CONF.iterdir() if path.is_dir() and path.name != "hydra"]

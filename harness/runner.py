@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import time
 import traceback
 from collections.abc import Mapping
 from contextlib import suppress
+from pathlib import Path
 
 from harness import machine, spool
 from harness.config import Job
@@ -13,6 +15,7 @@ from harness.contract import Row
 from harness.tracking import FLUSH_EVERY_S, Record, Store, StoreError
 
 TRACEBACK = "traceback.txt"
+METRIC = re.compile(r"[\w: -][\w.: -]*(/[\w: -][\w.: -]*)*")
 
 
 class Stopped(BaseException):
@@ -39,7 +42,7 @@ def run(job: Job, name: str, params: Mapping[str, str], tags: Mapping[str, str],
         except (KeyboardInterrupt, Stopped):
             record.status, record.tags["reason"] = "KILLED", "stopped by the user"
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             record.status, record.tags["reason"] = "FAILED", reason(error)
             record.texts[TRACEBACK] = traceback.format_exc()
         finally:
@@ -48,8 +51,11 @@ def run(job: Job, name: str, params: Mapping[str, str], tags: Mapping[str, str],
     except StoreError as error:
         if not record.rows:
             raise
-        file = spool.save(record, sweep, store.results)
-        raise StoreError(f"{error}; the run {name!r} is kept in {file}, and the next sweep logs it") from error
+        try:
+            kept = f"is kept in {spool.save(record, sweep, store.results)}, and the next sweep logs it"
+        except OSError as full:
+            kept = f"is lost: {full}"
+        raise StoreError(f"{error}; the run {name!r} {kept}") from error
     return record
 
 
@@ -60,11 +66,19 @@ def _iterate(job: Job, record: Record, store: Store) -> None:
     record.tags |= job.experiment.tags()
     flushed = time.monotonic()
     for row in job.experiment.run():
-        record.rows.append(row)
+        record.rows.append(_checked(row))
         if time.monotonic() - flushed > FLUSH_EVERY_S:
             with suppress(StoreError):  # the store may be back by the end of the run; nothing is lost till then
                 store.write(record)
             flushed = time.monotonic()
+
+
+def _checked(row: Row) -> Row:
+    """The row in plain numbers. Raises ValueError for what no store would take: it is the run that is wrong, not the store."""
+    for name in row.metrics:
+        if not METRIC.fullmatch(name):
+            raise ValueError(f"metric {name!r}: should be a name of letters, digits and _-./: as in train/loss")
+    return Row(int(row.step), {name: float(value) for name, value in row.metrics.items()})
 
 
 def reason(error: BaseException) -> str:
@@ -73,14 +87,17 @@ def reason(error: BaseException) -> str:
     return f"{type(error).__name__}: {message[0]}" if message else type(error).__name__
 
 
-def recover(store: Store) -> int:
-    """Log the runs that an earlier sweep had to spool; how many there were."""
-    count = 0
+def recover(store: Store) -> tuple[int, list[Path]]:
+    """Log the runs that an earlier sweep had to spool: how many there were, and the files that the store does not take."""
+    count, stuck = 0, []
     for file, experiment, record in spool.pending(store.results):
         record.run_id, record.written = "", 0
-        record.end_ms = record.end_ms or int(time.time() * 1000)
-        store.begin(store.experiment(experiment), record)
-        store.end(record)
+        try:
+            store.begin(store.experiment(experiment), record)
+            store.end(record)
+        except StoreError:
+            stuck.append(file)
+            continue
         file.unlink()
         count += 1
-    return count
+    return count, stuck

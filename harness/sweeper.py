@@ -12,6 +12,7 @@ import signal
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -23,13 +24,14 @@ from rich.table import Table
 from rich.text import Text
 
 from harness import machine, runner
-from harness.config import ConfigurationError, Job, choice, job
+from harness.config import ConfigurationError, Job, as_text, choice, job
 from harness.contract import varying
 from harness.expand import Expansion, Point
 from harness.progress import SweepProgress
 from harness.tracking import Record, Settings, Store
 
 COMMAND = "python -m harness"
+NO_NAMES = ("..", "Default")  # Default: MLflow's own, with artifacts in the working directory
 
 
 @dataclass(frozen=True)
@@ -64,16 +66,17 @@ def sweep(
     if not points:
         raise ConfigurationError("the sweep is empty: each swept key needs at least one value")
     jobs = named(points, checked(points), _alone(master, several=grids is not None))
-    title = str(points[0].config.name)
+    title = _title(points)
     store = Store(Settings(**_tracking(points[0].config)))
-    recovered = runner.recover(store)
+    recovered, stuck = runner.recover(store)
     experiment_id = store.experiment(title)
     reaped = store.reap(experiment_id)
     finished = store.finished(experiment_id)
     id_ = sweep_id(title, [n.job for n in jobs])
     source = machine.source_digest()
     waiting = [n for n in jobs if (n.job.hash, source) not in finished]
-    console.print(_opening(title, len(points), len(jobs), len(waiting), recovered, reaped), highlight=False)
+    opening = _opening(title, len(points), len(jobs), len(waiting), recovered, stuck, reaped)
+    console.print(opening, highlight=False, markup=False)
     for n in jobs:  # a run that an earlier sweep finished belongs to this one too
         if (n.job.hash, source) in finished:
             store.tag(finished[n.job.hash, source], sweep=id_, grid=n.grid)
@@ -151,7 +154,23 @@ def _tracking(config: DictConfig) -> dict[str, Any]:
     return {str(key): value for key, value in settings.items() if key != "_target_"}
 
 
-def _opening(title: str, points: int, jobs: int, waiting: int, recovered: int, reaped: int) -> str:
+def _title(points: Sequence[Point]) -> str:
+    """The sweep's name, which also names a folder. Raises ConfigurationError; also where runs would land in several places."""
+    for key in ("name", "results"):
+        values = dict.fromkeys(as_text(point.config[key]) for point in points)
+        if len(values) > 1:
+            raise ConfigurationError(f"{key}={','.join(values)}: can't be swept; all runs of a sweep land in one place")
+        if set(values) & {"null", ""}:
+            raise ConfigurationError(f"{key}={next(iter(values))}: should be a name for a folder")
+    title = str(points[0].config.name)
+    if Path(title).name != title or title in NO_NAMES:
+        raise ConfigurationError(f"name={title}: should be a name for a folder, without a path")
+    return title
+
+
+def _opening(
+    title: str, points: int, jobs: int, waiting: int, recovered: int, stuck: Sequence[Path], reaped: int
+) -> str:
     said = [f"sweep {title}: {jobs} run{'s' * (jobs != 1)}, {jobs - waiting} finished before, {waiting} to go"]
     if points > jobs:
         said.append(f"{points - jobs} duplicate{'s' * (points - jobs != 1)} dropped")
@@ -159,6 +178,8 @@ def _opening(title: str, points: int, jobs: int, waiting: int, recovered: int, r
         said.append(f"{reaped} left over by a dead process, closed")
     if recovered:
         said.append(f"{recovered} kept by an earlier sweep, logged")
+    if stuck:
+        said.append(f"{len(stuck)} kept by an earlier sweep can't be logged: {', '.join(map(str, stuck))}")
     return "; ".join(said)
 
 

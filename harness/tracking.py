@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import logging
 import os
+import shlex
 import shutil
 import sqlite3
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from harness import machine
 from harness.contract import Row
@@ -35,6 +37,8 @@ NOTE_LENGTH = 8000  # of a tag's 8192
 FLUSH_EVERY_S = 5.0  # a killed run loses no more than this
 SILENT_FOR_DEAD_S = 600.0  # a run on another host that has not written for this long counts as dead
 LOCK_WAIT_S = 10.0
+DATABASE = "mlflow.db"
+NOT_IN_ADDRESSES = "%?#"
 ROOM_BYTES = 16 << 20  # a sweep is not started on less free disk
 
 logging.getLogger("mlflow").setLevel(logging.ERROR)
@@ -83,7 +87,7 @@ class Store:
     def __init__(self, settings: Settings) -> None:
         self.results = Path(settings.results).expanduser().absolute()
         _prepare_folder(self.results)
-        self.database = None if settings.uri else self.results / "mlflow.db"
+        self.database = None if settings.uri else self.results / DATABASE
         self.uri = settings.uri or f"sqlite:///{self.database}"
         if self.database:
             _prepare_database(self.database)
@@ -93,7 +97,7 @@ class Store:
         except Exception as error:
             raise StoreError(f"tracking: cannot open {self.uri}: {_reason(error)}") from error
         if self.database:
-            with sqlite3.connect(self.database) as connection:
+            with closing(sqlite3.connect(self.database)) as connection:
                 connection.execute("PRAGMA journal_mode=WAL")
 
     def experiment(self, name: str) -> str:
@@ -149,7 +153,7 @@ class Store:
     def artifact(self, run_id: str, name: str) -> str:
         """Where a run's artifact lies: a path, or a URI on a server."""
         uri = f"{self.client.get_run(run_id).info.artifact_uri}/{name}"
-        return uri.removeprefix("file://")
+        return unquote(uri.removeprefix("file://")) if uri.startswith("file://") else uri
 
     def last(self, name: str | None = None) -> tuple[str, str, str]:
         """(experiment id, sweep id, name) of the newest sweep, of that name if given. Raises StoreError if there is none."""
@@ -186,9 +190,7 @@ class Store:
 
     def option(self) -> str:
         """What a command line needs to find this store again; nothing for the default."""
-        if self.database is None:
-            return f" uri={self.uri}"
-        return "" if self.results == Path("results").absolute() else f" results={self.results}"
+        return "" if self.results == Path("results").absolute() else shlex.quote(f"results={self.results}")
 
     def tag(self, run_id: str, **tags: str) -> None:
         """Set tags of a run that is there already."""
@@ -244,8 +246,21 @@ def _reason(error: BaseException) -> str:
     return lines[0] if lines else type(error).__name__
 
 
+def existing(settings: Settings) -> Store:
+    """The store that must be there: whoever looks for runs makes no empty one. Raises StoreError."""
+    if not settings.uri and not (Path(settings.results).expanduser() / DATABASE).exists():
+        raise StoreError(
+            f"results={settings.results}: no runs there; run a sweep, or choose its folder with results=FOLDER"
+        )
+    return Store(settings)
+
+
 def _prepare_folder(folder: Path) -> None:
     """Make the results folder and see that it can be written to and that there is room. Raises StoreError."""
+    if set(str(folder)) & set(NOT_IN_ADDRESSES):
+        raise StoreError(
+            f"results: {folder} has one of {NOT_IN_ADDRESSES} in its name, which MLflow takes for something else"
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):

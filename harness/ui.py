@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from harness.config import ConfigurationError
 from harness.report.__main__ import options
-from harness.tracking import Settings, Store, StoreError
+from harness.tracking import Settings, Store, StoreError, existing
 
 USAGE = "python -m harness.ui [results=FOLDER] [port=5000] [sweep=NAME]"
 HOST = "127.0.0.1"
@@ -36,9 +36,9 @@ def main() -> None:
     try:
         chosen = options(sys.argv[1:], {"results": "results", "port": "5000", "sweep": None}, USAGE)
         port = str(chosen["port"])
-        if not port.isdigit() or not 1024 <= int(port) <= 65535:
+        if not port.isdecimal() or not 1024 <= int(port) <= 65535:
             raise ConfigurationError(f"port={port}: should be a number in 1024..65535")
-        store = Store(Settings(str(chosen["results"])))
+        store = existing(Settings(str(chosen["results"])))
         experiment_id, sweep, name = store.last(chosen["sweep"])
     except (ConfigurationError, StoreError) as error:
         sys.exit(f"harness.ui: {error}")

@@ -18,7 +18,7 @@ from harness.contract import Experiment, HeatMap, Verdict
 from harness.report import page, terminal
 from harness.report.figures import draw
 from harness.report.page import Drawing
-from harness.report.verdicts import decide, table
+from harness.report.verdicts import Weighed, decide, table, weigh
 from harness.tracking import Store
 
 OUTCOMES = {"PASS": 1.0, "FAIL": 0.0, "INCONCLUSIVE": 0.5}
@@ -40,13 +40,13 @@ def assemble(store: Store, title: str, sweep: str) -> Report:
     """Read the sweep's runs and let its experiments' claims and figures speak. Timings are this machine's alone."""
     runs = frames.runs(store, title, sweep)
     history = frames.history(store, title, sweep)
-    verdicts: list[Verdict] = []
+    weighed: list[Weighed] = []
     drawings: list[Drawing] = []
     finished = runs[(runs["status"] == "FINISHED") & (runs["machine"] == machine.identity())]
     for target, of_experiment in finished.groupby("experiment_class", sort=False):
         experiment: type[Experiment] = get_object(str(target))
         mine = frames.subset(runs, of_experiment["run_id"])
-        verdicts += decide(experiment.claims, mine, history[history["run_id"].isin(mine["run_id"])])
+        weighed += weigh(experiment.claims, mine, history[history["run_id"].isin(mine["run_id"])])
         for grid, of_grid in of_experiment.groupby("grid", dropna=False, sort=False):
             shown = frames.subset(runs, of_grid["run_id"])
             steps = history[history["run_id"].isin(shown["run_id"])]
@@ -55,7 +55,7 @@ def assemble(store: Store, title: str, sweep: str) -> Report:
                 if drawn is not None:
                     metric = figure.z if isinstance(figure, HeatMap) else figure.y
                     drawings.append(Drawing(figure.title, str(grid or "").replace("_", " "), metric, drawn))
-    return Report(title, sweep, runs, history, verdicts, drawings)
+    return Report(title, sweep, runs, history, decide(weighed), drawings)
 
 
 def publish(store: Store, title: str, sweep: str, console: Console) -> Path:
@@ -70,11 +70,15 @@ def publish(store: Store, title: str, sweep: str, console: Console) -> Path:
     markdown = page.markdown(title, report.runs, report.verdicts)
     (folder / "report.md").write_text(markdown, encoding="utf-8")
     (folder / "index.html").write_text(
-        page.html(title, sweep, report.runs, report.verdicts, report.drawings, experiment_id), encoding="utf-8"
-    )
+        page.html(
+            title, sweep, report.runs, report.verdicts, report.drawings,
+            f"{page.UI if store.database else store.uri}/#/experiments/{experiment_id}",
+        ), encoding="utf-8",
+    )  # fmt: skip
     measured = {f"verdict/{v.claim.id}": OUTCOMES[v.outcome] for v in report.verdicts}
     store.summarise(experiment_id, sweep, title, markdown, measured, folder)
     terminal.show(report.runs, report.verdicts, report.drawings, console)
     console.print(f"report: {folder / 'index.html'}", highlight=False, markup=False)
-    console.print(f"runs in MLflow: python -m harness.ui{store.option()}", highlight=False, markup=False)
+    runs = f"python -m harness.ui {store.option()}".rstrip() if store.database else store.uri
+    console.print(f"runs in MLflow: {runs}", highlight=False, markup=False)
     return folder

@@ -7,7 +7,7 @@ import sys
 from rich.console import Console
 
 from harness.config import ConfigurationError, nearest
-from harness.tracking import Settings, Store, StoreError
+from harness.tracking import Settings, StoreError, existing
 
 USAGE = "python -m harness.report sweep=NAME [results=FOLDER] [uri=MLFLOW_SERVER]"
 
@@ -34,7 +34,7 @@ def main() -> None:
         chosen = options(sys.argv[1:], {"sweep": None, "results": "results", "uri": None}, USAGE)
         if not chosen["sweep"]:
             raise ConfigurationError(f"sweep=NAME is missing; usage: {USAGE}")
-        store = Store(Settings(str(chosen["results"]), chosen["uri"]))
+        store = existing(Settings(str(chosen["results"]), chosen["uri"]))
         report.publish(store, chosen["sweep"], store.last(chosen["sweep"])[1], Console(soft_wrap=True))
     except (ConfigurationError, StoreError) as error:
         sys.exit(f"harness.report: {error}")

@@ -87,7 +87,7 @@ def _curve(figure: Curve, runs: pd.DataFrame, history: pd.DataFrame) -> go.Figur
     data = data.dropna(subset=["_x", "_y"])
     if data.empty or data["_x"].nunique() < 2:
         return None
-    varying = list(figure.by) or axes(runs, but=[figure.x])
+    varying = [key for key in figure.by if key in runs] or axes(runs, but=[figure.x])
     facet = next((key for key in varying if len(varying) > 1 and 1 < runs[key].nunique(dropna=False) <= FACETS), None)
     lines = [key for key in varying if key != facet]
     facets = list(_groups(data, [facet] if facet else []))
@@ -184,7 +184,7 @@ def _bars(figure: Bars, runs: pd.DataFrame) -> go.Figure | None:
     data = runs.dropna(subset=[figure.y])
     if data.empty:
         return None
-    by = list(figure.by) or axes(runs, but=[figure.x])
+    by = [key for key in figure.by if key in runs] or axes(runs, but=[figure.x])
     log_y = figure.log_y and bool((data[figure.y] > 0).all())
     drawn = go.Figure()
     for (name, group), colour in zip(_groups(data, by), itertools.cycle(COLOURS)):

@@ -28,9 +28,9 @@ class Drawing:
 
 
 def html(
-    title: str, sweep: str, runs: pd.DataFrame, verdicts: list[Verdict], drawings: list[Drawing], experiment_id: str
+    title: str, sweep: str, runs: pd.DataFrame, verdicts: list[Verdict], drawings: list[Drawing], experiment: str
 ) -> str:
-    """The page: verdicts first, then figures, then every run with its link, then the machine."""
+    """The page: verdicts first, then figures, then every run with its link below `experiment`'s, then the machine."""
     environment = jinja2.Environment(
         loader=jinja2.BaseLoader(),
         autoescape=True,
@@ -50,7 +50,7 @@ def html(
     shown = columns(runs, drawings)
     return template.render(
         title=title, sweep=sweep, verdicts=[_verdict(v) for v in verdicts], figures=figures,
-        plotly=get_plotlyjs() if figures else "", columns=shown, rows=_rows(runs, shown, experiment_id),
+        plotly=get_plotlyjs() if figures else "", columns=shown, rows=_rows(runs, shown, experiment),
         counts=runs["status"].value_counts().to_dict(), machine=machine.fingerprint(), identity=machine.identity(),
         others=sorted(set(runs["machine"].dropna()) - {machine.identity()}),
         when=pd.Timestamp.now(tz="UTC").strftime("%Y-%m-%d %H:%M UTC"), revision=machine.git_revision(),
@@ -90,11 +90,11 @@ def columns(runs: pd.DataFrame, drawings: list[Drawing]) -> list[str]:
     return axes(runs) + [metric for metric in metrics if metric in runs]
 
 
-def _rows(runs: pd.DataFrame, shown: list[str], experiment_id: str) -> list[dict[str, object]]:
+def _rows(runs: pd.DataFrame, shown: list[str], experiment: str) -> list[dict[str, object]]:
     return [
         {
             "name": run["name"], "status": run["status"], "seconds": number(run["seconds"]),
-            "link": f"{UI}/#/experiments/{experiment_id}/runs/{run['run_id']}",
+            "link": f"{experiment}/runs/{run['run_id']}",
             "reason": run["reason"] if isinstance(run["reason"], str) else "", "cells": [number(run[column]) for column in shown],
         }
         for _, run in runs.iterrows()

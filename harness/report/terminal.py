@@ -20,7 +20,7 @@ def show(runs: pd.DataFrame, verdicts: list[Verdict], drawings: list[Drawing], c
     """Print a table for each experiment, the counts of runs by status, and the verdicts."""
     for target, mine in runs.groupby("experiment_class", sort=False):
         for table in _tables(str(target).rpartition(".")[2].lower(), mine, drawings):
-            console.print(table, soft_wrap=False)
+            console.print(table, soft_wrap=False, markup=False)
     counts = runs["status"].str.lower().value_counts()
     console.print(
         ", ".join(f"{count} run{'s' * (count != 1)} {status}" for status, count in counts.items()), highlight=False
@@ -29,6 +29,8 @@ def show(runs: pd.DataFrame, verdicts: list[Verdict], drawings: list[Drawing], c
     for v in verdicts:
         low, high = (number(bound) for bound in v.interval)
         figures = f"predicted {number(v.evidence.predicted)}, measured {number(v.measured)} in [{low}, {high}]"
+        if not len(v.evidence.samples):
+            figures = v.evidence.conditions or v.rule
         said.add_row(
             Text(v.outcome, COLOURS[v.outcome]),
             Text.assemble(

@@ -14,22 +14,38 @@ from harness.contract import Claim, Evidence, Outcome, Verdict
 # Chance that a report holds any verdict on noisy means that its interval got wrong: shared among the report's claims.
 FAMILY_ERROR = 0.01
 
+Weighed = tuple[Claim, Evidence]
 
-def decide(claims: Sequence[Claim], runs: pd.DataFrame, history: pd.DataFrame) -> list[Verdict]:
-    """A verdict for each claim that the runs speak to."""
-    weighed = [(claim, claim.weigh(runs, history)) for claim in claims]
-    speaking = [(claim, evidence) for claim, evidence in weighed if evidence is not None]
-    confidence = 1 - FAMILY_ERROR / max(len(speaking), 1)
-    return [judge(claim, evidence, confidence) for claim, evidence in speaking]
+
+def weigh(claims: Sequence[Claim], runs: pd.DataFrame, history: pd.DataFrame) -> list[Weighed]:
+    """The evidence for each claim that the runs speak to; without samples where a claim fails to read it off them."""
+    weighed = []
+    for claim in claims:
+        try:
+            evidence = claim.weigh(runs, history)
+        except Exception as error:  # one claim that can't be read must not take the report of all runs with it
+            said = f"{type(error).__name__}: {error}"
+            evidence = Evidence("evidence that can't be read", math.nan, (), (-math.inf, math.inf), conditions=said)
+        if evidence is not None:
+            weighed.append((claim, evidence))
+    return weighed
+
+
+def decide(weighed: Sequence[Weighed]) -> list[Verdict]:
+    """A verdict for each claim of a report."""
+    confidence = 1 - FAMILY_ERROR / max(len(weighed), 1)
+    return [judge(claim, evidence, confidence) for claim, evidence in weighed]
 
 
 def judge(claim: Claim, evidence: Evidence, confidence: float) -> Verdict:
     """PASS if the interval lies in what the claim accepts, FAIL if it lies outside, INCONCLUSIVE if it straddles the edge.
 
     `of="every"`: the interval is the samples' range, and one sample outside is a counter-example: FAIL. `of="mean"`: Student's
-    t interval for the mean at `confidence`; fewer than two samples decide nothing.
+    t interval for the mean at `confidence`; fewer than two samples decide nothing. No samples at all never do.
     """
     samples = np.asarray(evidence.samples, np.float64)
+    if not len(samples):
+        return Verdict(claim, evidence, math.nan, (math.nan, math.nan), "INCONCLUSIVE", "there are no samples")
     low, high = evidence.accept
     accepted = f"[{low:g}, {high:g}]"
     if evidence.of == "every":
