@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from harness import machine
 from harness.tracking import Store
 
 # Tags that become columns, and under which name: `experiment` is a setting's column already.
@@ -135,6 +136,11 @@ def _typed(column: pd.Series) -> pd.Series:
         return pd.to_numeric(known)
     except ValueError:
         return known
+
+
+def comparable(runs: pd.DataFrame) -> pd.DataFrame:
+    """The rows whose numbers may be pooled: of runs that finished, on this machine."""
+    return runs[(runs["status"] == "FINISHED") & (runs["machine"] == machine.identity())]
 
 
 def subset(frame: pd.DataFrame, wanted: Iterable[str]) -> pd.DataFrame:

@@ -65,7 +65,7 @@ def sweep(
     points = list(Expansion(loader, "config", [str(o) for o in hydra_overrides], params, grids, arguments))
     if not points:
         raise ConfigurationError("the sweep is empty: each swept key needs at least one value")
-    jobs = named(points, checked(points), _alone(master, several=grids is not None))
+    jobs = named(points, checked(points), _alone(master, several=bool(grids)))
     title = _title(points)
     store = Store(Settings(**_tracking(points[0].config)))
     recovered, stuck = runner.recover(store)

@@ -5,7 +5,7 @@ No `from __future__ import annotations` here: Hydra loads plugins outside sys.mo
 
 import shlex
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hydra.core.config_store import ConfigStore
 from hydra.plugins.sweeper import Sweeper
@@ -18,8 +18,8 @@ class BenchSweeperConf:
     """`params`: swept values by key, as on the command line; `grids`: several such mappings, each a product of its own."""
 
     _target_: str = "hydra_plugins.bench_sweeper.BenchSweeper"
-    params: dict[str, str] | None = None
-    grids: dict[str, dict[str, str]] | None = None
+    params: dict[str, str] | None = field(default_factory=dict)  # not null: `+hydra.sweeper.params.seed='0,1'` adds to it
+    grids: dict[str, dict[str, str]] | None = field(default_factory=dict)
 
 
 ConfigStore.instance().store("bench", BenchSweeperConf, group="hydra/sweeper", provider="pystickonfire")

@@ -13,7 +13,7 @@ import pandas as pd
 from hydra.utils import get_object
 from rich.console import Console
 
-from harness import frames, machine
+from harness import frames
 from harness.contract import Experiment, HeatMap, Verdict
 from harness.report import page, terminal
 from harness.report.figures import draw
@@ -42,8 +42,7 @@ def assemble(store: Store, title: str, sweep: str) -> Report:
     history = frames.history(store, title, sweep)
     weighed: list[Weighed] = []
     drawings: list[Drawing] = []
-    finished = runs[(runs["status"] == "FINISHED") & (runs["machine"] == machine.identity())]
-    for target, of_experiment in finished.groupby("experiment_class", sort=False):
+    for target, of_experiment in frames.comparable(runs).groupby("experiment_class", sort=False):
         experiment: type[Experiment] = get_object(str(target))
         mine = frames.subset(runs, of_experiment["run_id"])
         weighed += weigh(experiment.claims, mine, history[history["run_id"].isin(mine["run_id"])])

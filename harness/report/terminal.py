@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from harness import frames
 from harness.contract import Verdict
 from harness.report.figures import axes, label
 from harness.report.page import Drawing, number
@@ -18,7 +19,7 @@ SHOWN_METRICS = 3
 
 def show(runs: pd.DataFrame, verdicts: list[Verdict], drawings: list[Drawing], console: Console) -> None:
     """Print a table for each experiment, the counts of runs by status, and the verdicts."""
-    for target, mine in runs.groupby("experiment_class", sort=False):
+    for target, mine in frames.comparable(runs).groupby("experiment_class", sort=False):
         for table in _tables(str(target).rpartition(".")[2].lower(), mine, drawings):
             console.print(table, soft_wrap=False, markup=False)
     counts = runs["status"].str.lower().value_counts()

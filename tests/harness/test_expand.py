@@ -87,6 +87,11 @@ def test_grids_are_a_union_of_products():
     ]
 
 
+def test_an_axis_can_be_added_in_hydras_own_words():
+    assert points(TOY, "+hydra.sweeper.params.index='1,2'") == [("", 1, 0.5), ("", 2, 0.5)]
+    assert points("+sweep=pair", "+hydra.sweeper.params.seed='0,1'", "rate=2")[::2] == [("", 0, 2), ("", 1, 2)]
+
+
 def test_params_hold_for_every_grid():
     grids = {"a": {"experiment": "toy", "index": "0,1,2"}, "b": {"experiment": "other", "seed": "7"}}
     found = [(point.grid, point.config.index, point.config.seed) for point in expanded(grids, [], {"seed": "0,1"})]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,9 @@ def test_a_run_that_raises_leaves_the_others_alone(toys, results, store, tmp_pat
     assert rows[["step", "value"]].to_numpy().tolist() == [[0, 1.0]]
 
     assert [artifact.path for artifact in store.client.list_artifacts(failed["run_id"])] == ["traceback.txt"]
-    assert "[3/5] index=2: failed in 0.0 s" in done.out
+    assert re.search(
+        r"^\[3/5\] index=2: failed in .* s, .* s left; RuntimeError: the toy broke$", done.out, re.MULTILINE
+    )
     assert "1 failed" in done.out
     named, reason, where = next(
         line.split(maxsplit=1)[0:1] + line.split(maxsplit=1)[1].rsplit(maxsplit=1)

@@ -24,6 +24,11 @@ def test_the_database_writes_ahead(store):
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
+def test_other_databases_are_left_as_they_are():
+    """The settings of SQLite's connections are for SQLite's alone: a listener hears of every engine in the process."""
+    tracking._sqlite_settings(object(), None)
+
+
 def test_a_new_store_is_all_in_its_folder(tmp_path, working_directory):
     made = Store(Settings(str(tmp_path / "a" / "b")))
     assert {path.name.removesuffix("-shm").removesuffix("-wal") for path in made.results.iterdir()} == {"mlflow.db"}
@@ -179,6 +184,9 @@ def test_the_last_sweep(store, tmp_path):
     assert store.last("b")[1] == "2"
     with pytest.raises(StoreError, match=r"sweep=c: no such sweep in sqlite:///.*; there are: a, b"):
         store.last("c")
+    store.experiment("empty")
+    with pytest.raises(StoreError, match=r"sweep=empty: no such sweep in sqlite:///.*; there are: a, b, empty"):
+        store.last("empty")
 
 
 def test_a_stores_place_on_the_command_line(store, tmp_path, monkeypatch):

@@ -1,0 +1,132 @@
+"""Verdicts by one rule, against other libraries' intervals; a false claim fails."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+from statsmodels.stats.weightstats import DescrStatsW
+
+from harness.contract import Claim, Evidence
+from harness.report.verdicts import FAMILY_ERROR, decide, judge, mean_interval, table, weigh
+
+CLAIM = Claim("c", "it is 1", "a note", lambda runs, history: None)
+NAN, INF = math.nan, math.inf
+
+
+def verdict(samples, accept=(0.9, 1.1), of="every", confidence=0.95, predicted=1.0):
+    return judge(CLAIM, Evidence("q", predicted, samples, accept, of), confidence)
+
+
+@pytest.mark.parametrize(
+    ("samples", "outcome", "measured", "interval"),
+    [
+        ([1.0, 0.95, 1.02], "PASS", 0.95, (0.95, 1.02)),
+        ([0.9, 1.1, 0.9], "PASS", 1.1, (0.9, 1.1)),  # the edge is inside
+        ([1.0], "PASS", 1.0, (1.0, 1.0)),
+        ([1.0, 1.2], "FAIL", 1.2, (1.0, 1.2)),  # one counter-example is enough
+        ([0.8, 1.0], "FAIL", 0.8, (0.8, 1.0)),
+        ([1.0, np.nextafter(1.1, 2)], "FAIL", np.nextafter(1.1, 2), (1.0, np.nextafter(1.1, 2))),
+        ([1.0, INF], "FAIL", INF, (1.0, INF)),
+        ([1.0, NAN], "FAIL", NAN, (NAN, NAN)),
+        ([], "INCONCLUSIVE", NAN, (NAN, NAN)),
+    ],
+)
+def test_every_sample_must_lie_within(samples, outcome, measured, interval):
+    found = verdict(samples)
+    assert found.outcome == outcome
+    assert found.measured == pytest.approx(measured, nan_ok=True)
+    assert found.interval == pytest.approx(interval, nan_ok=True)
+    if samples:
+        assert found.rule == f"every one of {len(samples)} in [0.9, 1.1]"
+
+
+@pytest.mark.parametrize(
+    ("samples", "outcome"),
+    [
+        ([1.0, 1.001, 0.999, 1.0], "PASS"),
+        ([2.0, 2.001, 1.999, 2.0], "FAIL"),
+        ([0.5, 0.501, 0.499, 0.5], "FAIL"),
+        ([0.8, 1.0, 1.2], "INCONCLUSIVE"),  # it may be anything
+        ([1.1, 1.11, 1.09], "INCONCLUSIVE"),  # on the edge
+        ([1.0], "INCONCLUSIVE"),
+        ([5.0], "INCONCLUSIVE"),  # one sample has no spread
+        ([1.0, NAN], "INCONCLUSIVE"),
+        ([1.0, INF], "INCONCLUSIVE"),
+        ([], "INCONCLUSIVE"),
+        ([1.0, 1.0], "PASS"),
+    ],
+)
+def test_a_mean_must_lie_within_with_its_interval(samples, outcome):
+    assert verdict(samples, of="mean").outcome == outcome
+
+
+def test_a_one_sided_claim():
+    assert verdict([2.0, 2.1, 2.2], accept=(1.5, INF), of="mean").outcome == "PASS"
+    assert verdict([2.0, 2.1, 2.2], accept=(-INF, 1.5), of="mean").outcome == "FAIL"
+    assert verdict([2.0], accept=(1.5, INF), of="mean").outcome == "INCONCLUSIVE"
+    assert verdict([2.0, 3.0], accept=(1.5, INF)).outcome == "PASS"
+
+
+@pytest.mark.parametrize("confidence", [0.5, 0.9, 0.95, 0.99, 0.998])
+@pytest.mark.parametrize("n", [2, 3, 10, 200])
+def test_the_interval_is_students(n, confidence):
+    samples = np.random.default_rng(n).normal(3, 2, n)
+    found = mean_interval(samples, confidence)
+    assert found == pytest.approx(stats.t.interval(confidence, n - 1, samples.mean(), stats.sem(samples)), rel=1e-12)
+    assert found == pytest.approx(DescrStatsW(samples).tconfint_mean(1 - confidence), rel=1e-12)
+    judged = verdict(samples, of="mean", confidence=confidence)
+    assert judged.interval == found
+    assert judged.measured == pytest.approx(DescrStatsW(samples).mean, rel=1e-14)
+    assert judged.rule == f"{confidence:.2%} interval of the mean of {n} in [0.9, 1.1]"
+
+
+def test_the_interval_covers_the_mean_as_often_as_it_says():
+    rng, trials = np.random.default_rng(8), 4000
+    covered = sum(low <= 0 <= high for low, high in (mean_interval(rng.standard_normal(5), 0.9) for _ in range(trials)))
+    assert abs(covered / trials - 0.9) < 4 * math.sqrt(0.09 / trials)
+
+
+@pytest.mark.parametrize("of", ["every", "mean"])
+def test_a_false_claim_fails(of):
+    """The value is 1.3; the claim says 1 ± 0.1."""
+    samples = 1.3 + 0.01 * np.random.default_rng(3).standard_normal(20)
+    assert verdict(samples, of=of, confidence=1 - FAMILY_ERROR).outcome == "FAIL"
+
+
+def claiming(id, samples, of="mean"):
+    evidence = None if samples is None else Evidence("q", 1.0, samples, (0.9, 1.1), of)
+    return Claim(id, id, id, lambda runs, history: evidence)
+
+
+def test_the_chance_of_error_is_shared_among_all_claims_of_a_report():
+    samples = [1.0, 1.1, 1.2, 0.9]
+    claims = [claiming("a", samples), claiming("silent", None), claiming("b", samples), claiming("c", [1.0], "every")]
+    found = decide(weigh(claims, pd.DataFrame(), pd.DataFrame()))
+    assert [v.claim.id for v in found] == ["a", "b", "c"]
+    assert found[0].interval == pytest.approx(mean_interval(samples, 1 - FAMILY_ERROR / 3), rel=1e-12)
+    assert found[0].rule.startswith("99.67% interval")
+    assert decide([]) == []
+
+
+def test_a_claim_that_can_not_be_read_does_not_take_the_others_with_it():
+    broken = Claim("broken", "s", "n", lambda runs, history: runs["no such column"])
+    found = decide(weigh([broken, claiming("well", [1.0], "every")], pd.DataFrame(), pd.DataFrame()))
+    assert [(v.claim.id, v.outcome) for v in found] == [("broken", "INCONCLUSIVE"), ("well", "PASS")]
+    assert found[0].evidence.conditions == "KeyError: 'no such column'"
+    assert found[0].rule == "there are no samples"
+
+
+def test_a_table_has_a_row_for_each_verdict():
+    evidence = Evidence("quantity", 1.0, [1.0, 1.05], (0.9, 1.1), unit="s", conditions="cold")
+    frame = table([judge(Claim("id", "statement", "source", CLAIM.weigh), evidence, 0.99)])
+    assert frame.iloc[0].to_dict() == {
+        "claim": "id", "statement": "statement", "source": "source", "quantity": "quantity", "predicted": 1.0,
+        "measured": 1.05, "low": 1.0, "high": 1.05, "accept_low": 0.9, "accept_high": 1.1, "unit": "s", "verdict": "PASS",
+        "rule": "every one of 2 in [0.9, 1.1]", "conditions": "cold",
+    }  # fmt: skip
+    assert list(table([]).columns) == list(frame.columns)
+    assert table([]).empty
