@@ -11,12 +11,12 @@ import difflib
 import functools
 import hashlib
 import json
+import pydoc
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 from pydantic import TypeAdapter, ValidationError
 
@@ -51,7 +51,7 @@ def job(config: DictConfig) -> Job:
     target = (values.get("experiment") or {}).get(TARGET)
     if target is None:
         raise ConfigurationError("experiment: not set; should be one of conf/experiment/")
-    cls = get_object(target)
+    cls = locate(target)
     fields = [f.name for f in dataclasses.fields(cls)]
     reserved = [name for name in fields if name in (*META, "experiment")]
     if reserved:
@@ -93,7 +93,7 @@ def reference(written: Any) -> str | None:
 
 def _build(target: str, arguments: dict[str, Any], where: str) -> Any:
     """An object of the class or function at `target`, its arguments checked against the annotations."""
-    made = get_object(target)
+    made = locate(target)
     if arguments.pop(PARTIAL, False):
         return functools.partial(made, **arguments) if arguments else made
     if dataclasses.is_dataclass(made):
@@ -105,6 +105,17 @@ def _build(target: str, arguments: dict[str, Any], where: str) -> Any:
         return _adapter(made).validate_python(arguments)
     except ValidationError as error:
         raise ConfigurationError(_first_problem(error, where)) from error
+
+
+@functools.cache
+def locate(target: str) -> Any:
+    """The class or function at `target`. Raises ConfigurationError where there is none; an import that fails goes on."""
+    made = pydoc.locate(target)
+    if not callable(made):
+        raise ConfigurationError(
+            f"_target_={target}: there is no such class; should be importable, or its folder on PYTHONPATH"
+        )
+    return made
 
 
 @functools.cache
@@ -173,7 +184,7 @@ def _settings(
 
 def choice(target: str) -> str:
     """The short name of what a `_target_` makes: its `name`, or its class's name in snake case."""
-    made = get_object(target)
+    made = locate(target)
     name = getattr(made, "name", None)
     return name if isinstance(name, str) else re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", made.__name__).lower()
 

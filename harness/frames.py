@@ -133,9 +133,10 @@ def _typed(column: pd.Series) -> pd.Series:
     """Numbers as numbers; `null` as missing."""
     known = column.mask(column == "null")
     try:
-        return pd.to_numeric(known)
+        numbers = pd.to_numeric(known)
     except ValueError:
         return known
+    return known if numbers.dtype == object else numbers  # an int of more than 64 bits stays text
 
 
 def comparable(runs: pd.DataFrame) -> pd.DataFrame:

@@ -94,6 +94,5 @@ def test_hydra_stays_where_configurations_are(name):
         "harness.expand",
         "harness.messages",
         "harness.sweeper",
-        "harness.report",
     }
     assert not {"hydra", "omegaconf"} & theirs(name) or name in with_hydra

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
-from hydra.utils import get_object
 from rich.console import Console
 
 from harness import frames
+from harness.config import locate
 from harness.contract import Experiment, HeatMap, Verdict
 from harness.report import page, terminal
 from harness.report.figures import draw
@@ -43,7 +43,7 @@ def assemble(store: Store, title: str, sweep: str) -> Report:
     weighed: list[Weighed] = []
     drawings: list[Drawing] = []
     for target, of_experiment in frames.comparable(runs).groupby("experiment_class", sort=False):
-        experiment: type[Experiment] = get_object(str(target))
+        experiment: type[Experiment] = locate(str(target))
         mine = frames.subset(runs, of_experiment["run_id"])
         weighed += weigh(experiment.claims, mine, history[history["run_id"].isin(mine["run_id"])])
         for grid, of_grid in of_experiment.groupby("grid", dropna=False, sort=False):

@@ -63,6 +63,7 @@ REFUSED = {
     "name, swept": (["name=a,b"], "name=a,b: can't be swept; all runs of a sweep land in one place"),
     "refused by check": ([*TOYS, "behave=refuse", "when=1", "index=range(3)"], "index: 1; should be anything else (1 of 3 jobs"),
     "refused by a stamp": ([*TOYS[:2], "experiment=reader", "data.path=gone"], "data.path=gone: no such file"),
+    "class": (["experiment._target_=toys.Tyo"], "_target_=toys.Tyo: there is no such class; should be importable, "),
     "reserved name": ([*TOYS[:2], "experiment=reserved"], "seconds: reports use this name; toys.Reserved should call its "),
     "in no part": ([*TOYS[:2], "+sweep=parts", "+foo=3"], "foo: no such setting in any part of the sweep; known: behave, "),
     "in no part, swept": ([*TOYS[:2], "+sweep=parts", "widht=1,2"], "widht: no such setting in any part of the sweep; did you "),
@@ -86,6 +87,15 @@ def test_a_folder_that_can_not_be_one(folder, message, working_directory):
     refused = in_process([*TOYS, f"results={folder}"])
     assert message in refused.line
     assert list(working_directory.iterdir()) == []
+
+
+def test_a_group_of_ones_own_is_named(tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "one.yaml").write_text("# @package _global_\nseed: 7\n")
+    folder = ["--config-dir", str(tmp_path), f"results={tmp_path / 'fresh'}"]
+    assert in_process([*folder, "mine=one"]).line.startswith("harness: mine: no such group here; ")
+    assert in_process([*folder, "+mine=3"]).line == "harness: a group: should be the name of an option"
+    assert in_process([*folder, "+mine=two"]).line == "harness: mine=two: there is no such mine; known: one"
 
 
 def test_results_that_can_not_be_written(tmp_path):

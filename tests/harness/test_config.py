@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import pydoc
 from dataclasses import dataclass
 
 import pytest
@@ -70,7 +71,7 @@ class Checked:
     ],
 )
 def test_an_object_is_refused_in_one_line(arguments, message, monkeypatch):
-    monkeypatch.setattr(config, "get_object", {"test_config.Checked": Checked}.__getitem__)
+    monkeypatch.setattr(config, "locate", {"test_config.Checked": Checked}.__getitem__)
     with pytest.raises(ConfigurationError) as refused:
         config._build("test_config.Checked", arguments, "loss.")
     assert str(refused.value) == message
@@ -87,6 +88,21 @@ def test_what_a_reference_lacks_is_named_by_its_own_key():
     point.config.noise.nu = "???"
     with pytest.raises(ConfigurationError, match=r"^noise.nu: not set; give it on the command line, noise.nu=…"):
         job(point.config)
+
+
+@pytest.mark.parametrize(
+    "target", ["nowhere.Train", "experiments.train.Trian", "experiments.nowhere.X", "experiments.train", "X"]
+)
+def test_a_class_that_is_not_there_is_one_line(target):
+    with pytest.raises(ConfigurationError, match=f"^_target_={target}: there is no such class; should be importable"):
+        config.locate(target)
+
+
+def test_a_module_that_fails_to_import_shows_where(tmp_path, monkeypatch):
+    (tmp_path / "broken_toys.py").write_text("import nowhere_at_all\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(pydoc.ErrorDuringImport, match="nowhere_at_all"):
+        config.locate("broken_toys.Toy")
 
 
 # Settings as text

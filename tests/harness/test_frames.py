@@ -116,6 +116,11 @@ def test_the_history_is_complete(road, varied, by_api):
     }  # fmt: skip
 
 
+def test_a_number_too_large_for_a_machine_stays_text(toys, results):
+    assert toys(f"seed=1,{10**23}").status == 0
+    assert runs(results)["seed"].tolist() == ["1", str(10**23)]
+
+
 def test_no_runs_at_all(store):
     store.experiment("empty")
     for sweep in (None, "any"):

@@ -124,6 +124,13 @@ def test_what_runs_say_is_text(html):
     assert {tag for tag, _ in html.tags} & {"b", "i"} == set()
 
 
+def test_names_are_text_too(toys, results):
+    toys("say='<i>one</i>','<img src=http://nowhere.example/x.png>'")
+    page = Page((results / "reports" / "runs" / "index.html").read_text(encoding="utf-8"))
+    assert not {"i", "img"} & {tag for tag, _ in page.tags}
+    assert {"say=<i>one</i>", "<i>one</i>"} <= {cell for row in page.rows for cell in row}
+
+
 def test_every_run_has_a_row_with_its_link(html, published):
     all_runs = runs(published[1], "figured")
     assert len(all_runs) == 12
