@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from harness.contract import Claim, Evidence, settings
 
 # How far the two layouts may part, relative to the metric: rounding, grown over thousands of steps.
 AGREEMENT = {"float32": 1e-5, "float64": 1e-12}
+TINY = 1e-30
 TRAJECTORY = ["train/loss", "train/theta_norm", "train/gradient_norm", "test/loss"]
 
 # Softmax regression on MNIST: zero start, no bias, no shuffling, step 0.2, batch 100, pixels/255 (course table).
@@ -30,13 +32,15 @@ def _layout_transpose(runs: pd.DataFrame, history: pd.DataFrame) -> Evidence | N
         by_layout = pair.set_index("layout")["run_id"]
         if not {"rows", "columns"} <= set(by_layout.index):
             continue
-        a, b = wide.loc[by_layout["rows"]], wide.loc[by_layout["columns"]]
-        known = [m for m in TRAJECTORY if m in wide and a[m].notna().any()]
-        relative = ((a[known] - b[known]).abs() / a[known].abs().clip(lower=1e-30)).max().max()
-        probe = (
-            (a["train/theta_probe"] - b["train/theta_probe"]).abs() / a["train/theta_norm"].clip(lower=1e-30)
-        ).max()
-        rows.append({"dtype": pair["dtype"].iloc[0], "largest deviation": max(relative, probe), "epochs": len(a)})
+        a, b = wide.loc[by_layout["rows"]].align(wide.loc[by_layout["columns"]])
+        known = [metric for metric in TRAJECTORY if metric in wide and a[metric].notna().any()]
+        deviations = (a[known] - b[known]).abs() / a[known].abs().clip(lower=TINY)
+        deviations["θ"] = (a["train/theta_probe"] - b["train/theta_probe"]).abs() / a["train/theta_norm"].clip(
+            lower=TINY
+        )
+        apart = (a[known].isna() != b[known].isna()).any(axis=None)  # one diverged or ended before the other
+        largest = np.inf if apart else deviations.max(axis=None)
+        rows.append({"dtype": pair["dtype"].iloc[0], "largest deviation": largest, "epochs": len(a)})
     if not rows:
         return None
     table = pd.DataFrame(rows)

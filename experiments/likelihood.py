@@ -20,9 +20,9 @@ SPREAD = 3.0  # standard deviation of the hypotheses h that are tried against ea
 
 
 def _loss_is_noise(runs: pd.DataFrame, history: pd.DataFrame) -> Evidence | None:
-    own = runs[runs["model/own_misfit"].notna()]
-    if own.empty:
+    if "model/own_misfit" not in runs:  # only noises that are no loss's own, such as contaminated
         return None
+    own = runs[runs["model/own_misfit"].notna()]
     misfits = [column for column in runs.columns if column.startswith("model/misfit_")]
     table = runs.set_index("noise")[misfits].rename(columns=lambda name: name.removeprefix("model/misfit_"))
     return Evidence(

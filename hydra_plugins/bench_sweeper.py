@@ -18,7 +18,9 @@ class BenchSweeperConf:
     """`params`: swept values by key, as on the command line; `grids`: several such mappings, each a product of its own."""
 
     _target_: str = "hydra_plugins.bench_sweeper.BenchSweeper"
-    params: dict[str, str] | None = field(default_factory=dict)  # not null: `+hydra.sweeper.params.seed='0,1'` adds to it
+    params: dict[str, str] | None = field(
+        default_factory=dict
+    )  # not null: `+hydra.sweeper.params.seed='0,1'` adds to it
     grids: dict[str, dict[str, str]] | None = field(default_factory=dict)
 
 
