@@ -119,4 +119,6 @@ def markdown(title: str, runs: pd.DataFrame, verdicts: list[Verdict]) -> str:
             parts.append(v.evidence.details)
     else:
         parts.append("No claim is decided by these runs.")
+    facts = {"identity": machine.identity(), **machine.fingerprint(), "sources": machine.source_digest()}
+    parts += ["## Machine", "\n".join(f"- {key}: {value}" for key, value in facts.items())]
     return "\n\n".join(part for part in parts if part) + "\n"
