@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from harness.contract import Bars, Claim, Count, Evidence, Experiment, Figure, Row, Seed
+from harness.contract import WHOLE_RUN, Bars, Claim, Count, Evidence, Experiment, Figure, Row, Seed
 from kernels import losses, stream
 from kernels.noises import Noise
 
@@ -82,7 +82,7 @@ class Likelihood(Experiment):
                 metrics[f"model/misfit_{name}"] = misfit
                 if name == self.noise.loss:
                     metrics |= {"model/own_misfit": misfit, "model/own_weight": weight}
-        yield Row(0, metrics)
+        yield Row(WHOLE_RUN, metrics)
 
     @staticmethod
     def _centred(by_hypothesis: list[NDArray[np.float64]]) -> NDArray[np.float64]:

@@ -12,7 +12,7 @@ from scipy.optimize import brentq
 
 from experiments.data import Data
 from experiments.train import fits
-from harness.contract import Bars, Claim, Evidence, Experiment, Figure, Row, Seed
+from harness.contract import WHOLE_RUN, Bars, Claim, Evidence, Experiment, Figure, Row, Seed
 from kernels.losses import Loss, Target
 
 # A constant found by a root search agrees with a sum or an order statistic to rounding, not better.
@@ -75,7 +75,7 @@ class Location(Experiment):
         mean, spread = float(np.mean(y)), float(np.std(y)) or 1.0
         low, high = np.sort(y)[[(len(y) - 1) // 2, len(y) // 2]]  # every number between is a median
         yield Row(
-            0,
+            WHOLE_RUN,
             {
                 "train/constant": constant,
                 "model/mean": mean,

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from experiments import claims_train
 from experiments.data import Data, Dataset
-from harness.contract import Bars, Count, Curve, Experiment, Figure, HeatMap, Positive, Row, Seed
+from harness.contract import WHOLE_RUN, Bars, Count, Curve, Experiment, Figure, HeatMap, Positive, Row, Seed
 from harness.timing import Stopwatch, time_reference
 from kernels import stream, threads
 from kernels.layouts import Layout
@@ -85,7 +85,7 @@ class Train(Experiment):
         theta = np.zeros((p.features, p.outputs), self.dtype)
         batch = self.batch_size or p.samples
         start_loss, _ = f.value_and_grad(p.X, p.y, theta)
-        epoch_seconds, to_target = [], {}
+        epoch_seconds, to_target = [], dict[str, float]()
         diverged = False
         for epoch in range(self.epochs):
             order = stream(self.seed, "order", str(epoch)).permutation(p.samples) if self.order == "shuffled" else None
@@ -106,17 +106,20 @@ class Train(Experiment):
                     "train/steps_to_target": (epoch + 1) * -(-p.samples // batch),
                     "time/to_target_s": sum(epoch_seconds),
                 }
-            if diverged or to_target or epoch == self.epochs - 1:
-                metrics |= {
-                    "train/diverged": float(diverged),
-                    "time/compute_s": sum(epoch_seconds),
-                    "time/median_epoch_s": float(np.median(epoch_seconds)),
-                    "rate/samples_per_s": p.samples / float(np.median(epoch_seconds)),
-                    **to_target,
-                }
             yield Row(epoch, metrics)
             if diverged or to_target:
-                return
+                break
+        median = float(np.median(epoch_seconds))
+        yield Row(
+            WHOLE_RUN,
+            {
+                "train/diverged": float(diverged),
+                "time/compute_s": sum(epoch_seconds),
+                "time/median_epoch_s": median,
+                "rate/samples_per_s": p.samples / median,
+                **to_target,
+            },
+        )
 
 
 def fits(loss: Loss, kind: Target) -> None:

@@ -27,6 +27,9 @@ Confidence = Annotated[float, Gt(0), Lt(1)]
 AtLeastOne = Annotated[float, Ge(1), Lt(math.inf)]
 Probability = Annotated[float, Ge(0), Le(1)]
 
+# The step of what holds of the whole run: MLflow draws a metric that has step 0 alone as a bar, any other as a curve.
+WHOLE_RUN = 0
+
 
 @dataclass(frozen=True)
 class Row:

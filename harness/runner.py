@@ -11,7 +11,7 @@ from pathlib import Path
 
 from harness import machine, spool
 from harness.config import Job
-from harness.contract import Row
+from harness.contract import WHOLE_RUN, Row
 from harness.tracking import FLUSH_EVERY_S, Record, Store, StoreError
 
 TRACEBACK = "traceback.txt"
@@ -62,7 +62,7 @@ def run(job: Job, name: str, params: Mapping[str, str], tags: Mapping[str, str],
 def _iterate(job: Job, record: Record, store: Store) -> None:
     start = time.perf_counter()
     job.experiment.warm_up()
-    record.rows.append(Row(0, {"time/compile_s": time.perf_counter() - start}))
+    record.rows.append(Row(WHOLE_RUN, {"time/compile_s": time.perf_counter() - start}))
     record.tags |= job.experiment.tags()
     flushed = time.monotonic()
     for row in job.experiment.run():
