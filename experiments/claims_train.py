@@ -19,7 +19,10 @@ PUBLISHED = pd.DataFrame(
     columns=["train/loss", "train/error", "test/loss", "test/error"],
 )
 LAST_DIGIT = 0.5e-5
-SETTING = {"data": "mnist", "loss": "softmax", "batch_size": 100, "step_size": 0.2, "order": "sequential"}
+SETTING = {
+    "data": "mnist", "data.samples": None, "data.standardize": "false", "data.bias": "false",
+    "loss": "softmax", "batch_size": 100, "step_size": 0.2, "order": "sequential",
+}  # fmt: skip
 
 
 def _layout_transpose(runs: pd.DataFrame, history: pd.DataFrame) -> Evidence | None:
@@ -62,11 +65,9 @@ def _layout_transpose(runs: pd.DataFrame, history: pd.DataFrame) -> Evidence | N
 
 
 def _mnist_table(runs: pd.DataFrame, history: pd.DataFrame) -> Evidence | None:
-    if any(key not in runs for key in SETTING):
-        return None
-    wanted = runs
+    wanted = runs.reindex(columns=runs.columns.union(list(SETTING)))
     for key, value in SETTING.items():
-        wanted = wanted[wanted[key] == value]
+        wanted = wanted[wanted[key].isna() if value is None else wanted[key] == value]
     wide = history[history["run_id"].isin(wanted["run_id"])].pivot_table(
         index=["run_id", "step"], columns="metric", values="value"
     )

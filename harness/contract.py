@@ -83,6 +83,7 @@ class Verdict:
     evidence: Evidence
     measured: float
     interval: tuple[float, float]
+    interval_of: str  # what the interval is: `range of 12`, `99.8% interval, n = 5`
     outcome: Outcome
     rule: str
 

@@ -28,10 +28,12 @@ LARGEST = sys.float_info.max  # what MLflow keeps instead of infinity
 def runs(store: Store, experiment: str, sweep: str | None = None) -> pd.DataFrame:
     """A row for each run of the MLflow experiment (of one sweep, if given), oldest first.
 
+    Of several attempts at the same thing (configuration, sources, machine) the one that finished, else the newest.
+
     Columns: `run_id name status start seconds machine source hash sweep grid command reason experiment_class`, then the settings
     (numbers as numbers, `null` as missing), then the last value of each metric.
     """
-    return _wide(*_tables(store, experiment, sweep, history=False))
+    return _settled(_wide(*_tables(store, experiment, sweep, history=False)))
 
 
 def history(store: Store, experiment: str, sweep: str | None = None) -> pd.DataFrame:
@@ -69,7 +71,8 @@ def _from_sqlite(database: Path, experiment: str, sweep: str | None, history: bo
     """
     if sweep is not None:
         chosen += (
-            " and exists (select 1 from tags s where s.run_uuid = r.run_uuid and s.key = 'sweep' and s.value = :sweep)"
+            " and exists (select 1 from tags s where s.run_uuid = r.run_uuid and s.key = 'sweep'"
+            " and ' ' || s.value || ' ' like '% ' || :sweep || ' %')"
         )
     given = {"experiment": experiment, "sweep": sweep}
     value = "case when is_nan then null else value end"  # MLflow keeps a NaN as 0 and a mark
@@ -127,6 +130,12 @@ def _wide(infos: pd.DataFrame, params: pd.DataFrame, tags: pd.DataFrame, metrics
     frame = frame.join(settings.apply(_typed))
     values = metrics.pivot(index="run_id", columns="metric", values="value")
     return frame.join(values).reset_index()
+
+
+def _settled(frame: pd.DataFrame) -> pd.DataFrame:
+    """One row for each thing that was tried: a run that was killed is no result once another has finished it."""
+    order = frame.assign(_finished=frame["status"] == "FINISHED").sort_values(["_finished", "start"], kind="stable")
+    return frame.loc[order.drop_duplicates(["hash", "source", "machine"], keep="last").index.sort_values()]
 
 
 def _typed(column: pd.Series) -> pd.Series:

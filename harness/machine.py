@@ -15,6 +15,8 @@ import psutil
 
 CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
 LIBRARIES = ("numpy", "numba", "pandas", "scipy", "mlflow", "hydra-core")
+# What a timing depends on, and the last digits of a result: of the fingerprint, what the identity is made of.
+DECISIVE = ("cpu", "cores", "threads", "cache.", "python", "version.numpy", "version.numba")
 # What a run's results depend on: its experiment, the kernels, and how it is timed.
 SOURCES = ("experiments", "kernels", "harness/timing.py")
 
@@ -28,6 +30,7 @@ def fingerprint() -> dict[str, str]:
     facts = {
         "cpu": _cpu_model(),
         "cores": str(os.cpu_count()),
+        "threads": os.environ.get("NUMBA_NUM_THREADS") or str(_usable_cores()),
         "memory_gib": f"{psutil.virtual_memory().total / 2**30:.0f}",
         "os": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
@@ -39,10 +42,14 @@ def fingerprint() -> dict[str, str]:
 
 
 def identity() -> str:
-    """Short name of this hardware: timings of runs with different names are never pooled."""
-    facts = fingerprint()
-    hardware = [facts[key] for key in sorted(facts) if not key.startswith(("version.", "os", "python", "memory"))]
-    return hashlib.sha256("\0".join(hardware).encode()).hexdigest()[:8]
+    """Short name of this machine as it is set up: timings of runs with different names are never pooled."""
+    decisive = [f"{key}={value}" for key, value in sorted(fingerprint().items()) if key.startswith(DECISIVE)]
+    return hashlib.sha256("\0".join(decisive).encode()).hexdigest()[:8]
+
+
+def _usable_cores() -> int:
+    """The cores that this process may run on, which a container may have fewer of than the machine."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def caches(folder: Path = CACHES) -> dict[str, str]:

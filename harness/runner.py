@@ -91,9 +91,10 @@ def recover(store: Store) -> tuple[int, list[Path]]:
     """Log the runs that an earlier sweep had to spool: how many there were, and the files that the store does not take."""
     count, stuck = 0, []
     for file, experiment, record in spool.pending(store.results):
-        record.run_id, record.written = "", 0
         try:
-            store.begin(store.experiment(experiment), record)
+            if not store.holds(record.run_id):
+                record.written = 0
+                store.begin(store.experiment(experiment), record)
             store.end(record)
         except StoreError:
             stuck.append(file)

@@ -79,7 +79,7 @@ def sweep(
     console.print(opening, highlight=False, markup=False)
     for n in jobs:  # a run that an earlier sweep finished belongs to this one too
         if (n.job.hash, source) in finished:
-            store.tag(finished[n.job.hash, source], sweep=id_, grid=n.grid)
+            store.join(finished[n.job.hash, source], id_)
     with _sigterm_stops():
         failed = _run_all(waiting, store, title, id_, command, console)
     from harness import report  # pandas and plotly are not needed before
@@ -121,19 +121,22 @@ def named(points: Sequence[Point], jobs: Sequence[Job], alone: Sequence[str] = (
         experiment, keys = choice(one.target), keys_of[one.target, point.grid]
         parts = [experiment] if len(keys_of) > 1 else []
         parts += [_label(key, one.settings[key]) for key in keys if key in one.settings]
-        params = {k: v for k, v in one.settings.items() if "." not in k or k in keys}
-        command = f"{COMMAND} {shlex.join([*alone, *point.overrides])}"
+        overrides = [override for override in point.overrides if not (alone and override.startswith("name="))]
+        command = f"{COMMAND} {shlex.join([*alone, *overrides])}"
         result.append(
-            Named(one, point.grid, " ".join(parts) or experiment, {"experiment": experiment, **params}, command)
+            Named(one, point.grid, " ".join(parts) or experiment, {"experiment": experiment, **one.settings}, command)
         )
     return result
 
 
 def _alone(master: DictConfig, several: bool) -> list[str]:
-    """The arguments that are no settings: folders of configuration and what was said to Hydra; grids are put aside."""
+    """The arguments that are no settings: folders of configuration and what was said to Hydra; grids are put aside.
+
+    The sweep of that one run has a name of its own, so that it does not take the place of the report it was found in.
+    """
     sources = master.hydra.runtime.config_sources
     folders = [part for s in sources if s.provider == "command-line" for part in ("--config-dir", s.path)]
-    return [*folders, *master.hydra.overrides.hydra, *(["hydra.sweeper.grids=null"] if several else [])]
+    return [*folders, *master.hydra.overrides.hydra, *(["hydra.sweeper.grids=null"] if several else []), "name=alone"]
 
 
 def _label(key: str, value: str) -> str:

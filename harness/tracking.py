@@ -9,19 +9,18 @@ from __future__ import annotations
 import logging
 import os
 import shlex
-import shutil
 import sqlite3
-import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from harness import machine
+from harness import machine, storage
 from harness.contract import Row
+from harness.storage import StoreError as StoreError  # raised by all that is here
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
@@ -34,19 +33,15 @@ from sqlalchemy.engine import Engine
 
 METRICS_A_BATCH, PARAMS_A_BATCH, TAGS_A_BATCH = 900, 50, 50  # MLflow takes 1000, 100 and 100, and 1000 in all
 NOTE_LENGTH = 8000  # of a tag's 8192
+SWEEP, SWEEPS_A_RUN = "sweep", 500  # a tag takes 8000 characters
+RESOURCE_MISSING = "RESOURCE_DOES_NOT_EXIST"  # MLflow's name for it
 FLUSH_EVERY_S = 5.0  # a killed run loses no more than this
 SILENT_FOR_DEAD_S = 600.0  # a run on another host that has not written for this long counts as dead
-LOCK_WAIT_S = 10.0
 DATABASE = "mlflow.db"
-NOT_IN_ADDRESSES = "%?#"
-ROOM_BYTES = 16 << 20  # a sweep is not started on less free disk
 
 logging.getLogger("mlflow").setLevel(logging.ERROR)
+logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # its tracebacks; the error itself is raised
 logging.getLogger("alembic").setLevel(logging.ERROR)
-
-
-class StoreError(RuntimeError):
-    """The store can't be used: one line that says what, where and what would help."""
 
 
 @event.listens_for(Engine, "connect")
@@ -54,7 +49,7 @@ def _sqlite_settings(connection: Any, _: Any) -> None:
     """With the write-ahead log, a commit need not wait for the disk to be consistent; and a lock is waited for."""
     if isinstance(connection, sqlite3.Connection):
         connection.execute("PRAGMA synchronous=NORMAL")
-        connection.execute(f"PRAGMA busy_timeout={int(1000 * LOCK_WAIT_S)}")
+        connection.execute(f"PRAGMA busy_timeout={int(1000 * storage.LOCK_WAIT_S)}")
 
 
 @dataclass
@@ -74,6 +69,19 @@ class Record:
 
 
 @dataclass(frozen=True)
+class Finished:
+    """A finished run, and the sweeps that it belongs to, separated by spaces."""
+
+    run_id: str
+    sweeps: str
+
+
+def of_sweep(sweep: str) -> str:
+    """The search expression for the runs of a sweep."""
+    return f"tags.kind = 'run' and tags.{SWEEP} LIKE '%{sweep}%'"
+
+
+@dataclass(frozen=True)
 class Settings:
     """`tracking` in the configuration: the results folder, and a server instead of the SQLite file in it."""
 
@@ -86,19 +94,20 @@ class Store:
 
     def __init__(self, settings: Settings) -> None:
         self.results = Path(settings.results).expanduser().absolute()
-        _prepare_folder(self.results)
+        storage.prepare_folder(self.results)
         self.database = None if settings.uri else self.results / DATABASE
         self.uri = settings.uri or f"sqlite:///{self.database}"
         if self.database:
-            _prepare_database(self.database)
+            storage.make_database(self.database, _create_schema)
+            storage.check_database(self.database)
+        else:
+            storage.reach(self.uri)
         try:
             self.client = mlflow.MlflowClient(tracking_uri=self.uri)
-            self.client.search_experiments(max_results=1)  # creates the schema, here and in one process only
+            self.client.search_experiments(max_results=1)
         except Exception as error:
-            raise StoreError(f"tracking: cannot open {self.uri}: {_reason(error)}") from error
-        if self.database:
-            with closing(sqlite3.connect(self.database)) as connection:
-                connection.execute("PRAGMA journal_mode=WAL")
+            advice = "; move the file away, or choose another folder with results=FOLDER" if self.database else ""
+            raise StoreError(f"tracking: cannot open {self.uri}: {storage.reason(error)}{advice}") from error
 
     def experiment(self, name: str) -> str:
         """Id of the MLflow experiment called `name`; made if it is not there, its artifacts below the results folder."""
@@ -106,18 +115,30 @@ class Store:
             found = self.client.get_experiment_by_name(name)
             if found is None:
                 artifacts = None if self.database is None else (self.results / "artifacts" / name).as_uri()
-                return str(self.client.create_experiment(name, artifact_location=artifacts))
+                try:
+                    return str(self.client.create_experiment(name, artifact_location=artifacts))
+                except MlflowException:  # another sweep was faster
+                    found = self.client.get_experiment_by_name(name)
+                    if found is None:
+                        raise
             if found.lifecycle_stage == "deleted":
                 self.client.restore_experiment(found.experiment_id)
             return str(found.experiment_id)
 
-    def finished(self, experiment_id: str) -> dict[tuple[str, str], str]:
-        """Run id of each finished run of this machine, by (configuration hash, source digest)."""
+    def finished(self, experiment_id: str) -> dict[tuple[str, str], Finished]:
+        """The finished runs of this machine, by (configuration hash, source digest)."""
         wanted = f"attributes.status = 'FINISHED' and tags.kind = 'run' and tags.machine = '{machine.identity()}'"
         return {
-            (run.data.tags["hash"], run.data.tags["source"]): run.info.run_id
+            (run.data.tags["hash"], run.data.tags["source"]): Finished(run.info.run_id, run.data.tags[SWEEP])
             for run in self._search(experiment_id, wanted)
         }
+
+    def join(self, run: Finished, sweep: str) -> None:
+        """Make a finished run one of a sweep's: its tag lists all the sweeps that it belongs to, the newest last."""
+        sweeps = run.sweeps.split()
+        if sweep not in sweeps:
+            with self._one_line("set a tag"):
+                self.client.set_tag(run.run_id, SWEEP, " ".join([*sweeps, sweep][-SWEEPS_A_RUN:]))
 
     def reap(self, experiment_id: str) -> int:
         """Close the runs that a dead process left RUNNING, as KILLED; how many there were."""
@@ -143,8 +164,7 @@ class Store:
 
     def search(self, experiment_id: str, sweep: str | None = None) -> Iterator[Any]:
         """The runs (not summaries) of an MLflow experiment, of one sweep if given."""
-        of = f" and tags.sweep = '{sweep}'" if sweep else ""
-        return self._search(experiment_id, "tags.kind = 'run'" + of)
+        return self._search(experiment_id, of_sweep(sweep) if sweep else "tags.kind = 'run'")
 
     def metric_history(self, run_id: str, name: str) -> list[tuple[int, float]]:
         """(step, value) of a metric, in order."""
@@ -166,7 +186,7 @@ class Store:
             newest = newest or self.client.search_runs(wanted, "tags.kind = 'run'", max_results=1)
             for run in newest:
                 names = {e.experiment_id: e.name for e in experiments}
-                return run.info.experiment_id, run.data.tags["sweep"], names[run.info.experiment_id]
+                return run.info.experiment_id, run.data.tags[SWEEP].split()[-1], names[run.info.experiment_id]
         there = f"there are: {', '.join(sorted(e.name for e in experiments))}" if experiments else "none has run yet"
         raise StoreError(f"sweep={name or 'NAME'}: no such sweep in {self.uri}; {there}")
 
@@ -192,10 +212,18 @@ class Store:
         """What a command line needs to find this store again; nothing for the default."""
         return "" if self.results == Path("results").absolute() else shlex.quote(f"results={self.results}")
 
-    def tag(self, run_id: str, **tags: str) -> None:
-        """Set tags of a run that is there already."""
-        with self._one_line("set tags"):
-            self.client.log_batch(run_id, tags=[RunTag(key, value) for key, value in tags.items()])
+    def holds(self, run_id: str) -> bool:
+        """Whether there is a run of that id; it may have been made in a database that is gone."""
+        if not run_id:
+            return False
+        with self._one_line("look for a run"):
+            try:
+                self.client.get_run(run_id)
+                return True
+            except MlflowException as error:
+                if error.error_code == RESOURCE_MISSING:
+                    return False
+                raise
 
     def begin(self, experiment_id: str, record: Record) -> None:
         """Create the run; from here on it shows in the UI as RUNNING."""
@@ -235,15 +263,12 @@ class Store:
         try:
             yield
         except (MlflowException, OSError, sqlite3.Error) as error:
-            raise StoreError(f"tracking: could not {doing} in {self.uri}: {_reason(error)}") from error
+            raise StoreError(f"tracking: could not {doing} in {self.uri}: {storage.reason(error)}") from error
 
 
-def _reason(error: BaseException) -> str:
-    """The first line of what the innermost library said."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
+def _create_schema(uri: str) -> None:
+    """Make MLflow's tables in an empty database; it does so when it is first asked anything."""
+    mlflow.MlflowClient(tracking_uri=uri).search_experiments(max_results=1)
 
 
 def existing(settings: Settings) -> Store:
@@ -253,41 +278,3 @@ def existing(settings: Settings) -> Store:
             f"results={settings.results}: no runs there; run a sweep, or choose its folder with results=FOLDER"
         )
     return Store(settings)
-
-
-def _prepare_folder(folder: Path) -> None:
-    """Make the results folder and see that it can be written to and that there is room. Raises StoreError."""
-    if set(str(folder)) & set(NOT_IN_ADDRESSES):
-        raise StoreError(
-            f"results: {folder} has one of {NOT_IN_ADDRESSES} in its name, which MLflow takes for something else"
-        )
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise StoreError(
-            f"results: {folder} cannot be written to ({error.strerror}); choose a folder of yours with results=FOLDER"
-        ) from error
-    free = shutil.disk_usage(folder).free
-    if free < ROOM_BYTES:
-        raise StoreError(
-            f"results: {folder} is on a full disk, {free / 2**20:.1f} MiB free; a sweep wants {ROOM_BYTES >> 20} MiB"
-            " at least: make room, or choose another folder with results=FOLDER"
-        )
-
-
-def _prepare_database(database: Path) -> None:
-    """See that the database is one, and that it can be written to within LOCK_WAIT_S. Raises StoreError."""
-    try:
-        connection = sqlite3.connect(database, timeout=LOCK_WAIT_S, isolation_level=None)
-        try:
-            connection.execute("BEGIN IMMEDIATE")
-            connection.execute("ROLLBACK")
-        finally:
-            connection.close()
-    except sqlite3.Error as error:
-        advice = "another program holds it: wait for it or end it" if "locked" in str(error) else "move it away"
-        raise StoreError(
-            f"tracking: {database}: {error}; {advice}, or choose another folder with results=FOLDER"
-        ) from error

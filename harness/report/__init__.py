@@ -62,7 +62,9 @@ def publish(store: Store, title: str, sweep: str, console: Console) -> Path:
     report = assemble(store, title, sweep)
     folder = store.results / "reports" / title
     folder.mkdir(parents=True, exist_ok=True)
+    replaced = _replaced(folder, report)
     experiment_id = store.experiment(title)
+    report.runs.attrs["sweep"] = sweep
     report.runs.to_parquet(folder / "runs.parquet")
     report.history.to_parquet(folder / "history.parquet")
     table(report.verdicts).to_csv(folder / "verdicts.csv", index=False)
@@ -78,6 +80,20 @@ def publish(store: Store, title: str, sweep: str, console: Console) -> Path:
     store.summarise(experiment_id, sweep, title, markdown, measured, folder)
     terminal.show(report.runs, report.verdicts, report.drawings, console)
     console.print(f"report: {folder / 'index.html'}", highlight=False, markup=False)
+    if replaced:
+        again = f"python -m harness.report sweep={title} id={replaced} {store.option()}".rstrip()
+        console.print(
+            f"it replaces the report of other runs; to have that one again: {again}", highlight=False, markup=False
+        )
     runs = f"python -m harness.ui {store.option()}".rstrip() if store.database else store.uri
     console.print(f"runs in MLflow: {runs}", highlight=False, markup=False)
     return folder
+
+
+def _replaced(folder: Path, report: Report) -> str:
+    """The id of the sweep whose report is in the folder, if it has runs that the new report leaves out; else empty."""
+    try:
+        old = pd.read_parquet(folder / "runs.parquet", columns=["hash"])
+    except (OSError, ValueError):  # none there, or none that can be read
+        return ""
+    return "" if set(old["hash"]) <= set(report.runs["hash"]) else str(old.attrs.get("sweep", ""))

@@ -1,4 +1,4 @@
-"""`python -m harness.report sweep=NAME [results=FOLDER]`: write and print a sweep's report once more."""
+"""`python -m harness.report sweep=NAME [id=ID] [results=FOLDER]`: write and print a sweep's report once more."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from rich.console import Console
 from harness.config import ConfigurationError, nearest
 from harness.tracking import Settings, StoreError, existing
 
-USAGE = "python -m harness.report sweep=NAME [results=FOLDER] [uri=MLFLOW_SERVER]"
+USAGE = "python -m harness.report sweep=NAME [id=ID] [results=FOLDER] [uri=MLFLOW_SERVER]"
 
 
 def options(arguments: list[str], known: dict[str, str | None], usage: str) -> dict[str, str | None]:
@@ -27,15 +27,16 @@ def options(arguments: list[str], known: dict[str, str | None], usage: str) -> d
 
 
 def main() -> None:
-    """Report the newest sweep of that name."""
+    """Report the newest sweep of that name, or the one with that id."""
     from harness import report
 
     try:
-        chosen = options(sys.argv[1:], {"sweep": None, "results": "results", "uri": None}, USAGE)
+        chosen = options(sys.argv[1:], {"sweep": None, "id": None, "results": "results", "uri": None}, USAGE)
         if not chosen["sweep"]:
             raise ConfigurationError(f"sweep=NAME is missing; usage: {USAGE}")
         store = existing(Settings(str(chosen["results"]), chosen["uri"]))
-        report.publish(store, chosen["sweep"], store.last(chosen["sweep"])[1], Console(soft_wrap=True))
+        newest = store.last(chosen["sweep"])[1]
+        report.publish(store, chosen["sweep"], chosen["id"] or newest, Console(soft_wrap=True))
     except (ConfigurationError, StoreError) as error:
         sys.exit(f"harness.report: {error}")
 

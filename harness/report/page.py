@@ -65,7 +65,7 @@ def _verdict(v: Verdict) -> dict[str, object]:
     return {
         "id": v.claim.id, "statement": v.claim.statement, "source": v.claim.source, "outcome": v.outcome, "rule": v.rule,
         "quantity": v.evidence.quantity, "predicted": number(v.evidence.predicted), "measured": number(v.measured),
-        "interval": f"[{number(v.interval[0])}, {number(v.interval[1])}]", "conditions": v.evidence.conditions,
+        "interval": f"[{number(v.interval[0])}, {number(v.interval[1])}]", "interval_of": v.interval_of, "conditions": v.evidence.conditions,
         "details": _table(v.evidence.details), "unit": v.evidence.unit,
     }  # fmt: skip
 
@@ -108,10 +108,10 @@ def markdown(title: str, runs: pd.DataFrame, verdicts: list[Verdict]) -> str:
     if verdicts:
         rows = [
             [v.claim.id, v.claim.statement, number(v.evidence.predicted), number(v.measured),
-             f"[{number(v.interval[0])}, {number(v.interval[1])}]", f"**{v.outcome}**"]
+             f"[{number(v.interval[0])}, {number(v.interval[1])}], {v.interval_of}", f"**{v.outcome}**"]
             for v in verdicts
         ]  # fmt: skip
-        head = ["claim", "statement", "predicted", "measured", "interval", "verdict"]
+        head = ["claim", "statement", "predicted", "measured", "interval or range", "verdict"]
         parts.append(pd.DataFrame(rows, columns=head).to_markdown(index=False))
         for v in verdicts:
             parts.append(f"### {v.claim.id}: {v.outcome}\n\n{v.claim.statement} ({v.claim.source}).\n")

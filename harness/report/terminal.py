@@ -29,7 +29,9 @@ def show(runs: pd.DataFrame, verdicts: list[Verdict], drawings: list[Drawing], c
     said = Table.grid(padding=(0, 2))
     for v in verdicts:
         low, high = (number(bound) for bound in v.interval)
-        figures = f"predicted {number(v.evidence.predicted)}, measured {number(v.measured)} in [{low}, {high}]"
+        figures = (
+            f"predicted {number(v.evidence.predicted)}, measured {number(v.measured)}; {v.interval_of}: [{low}, {high}]"
+        )
         if not len(v.evidence.samples):
             figures = v.evidence.conditions or v.rule
         said.add_row(

@@ -45,7 +45,7 @@ def judge(claim: Claim, evidence: Evidence, confidence: float) -> Verdict:
     """
     samples = np.asarray(evidence.samples, np.float64)
     if not len(samples):
-        return Verdict(claim, evidence, math.nan, (math.nan, math.nan), "INCONCLUSIVE", "there are no samples")
+        return Verdict(claim, evidence, math.nan, (math.nan, math.nan), "", "INCONCLUSIVE", "there are no samples")
     low, high = evidence.accept
     accepted = f"[{low:g}, {high:g}]"
     if evidence.of == "every":
@@ -53,7 +53,8 @@ def judge(claim: Claim, evidence: Evidence, confidence: float) -> Verdict:
         interval = (float(samples.min()), float(samples.max()))
         inside = bool(np.all((samples >= low) & (samples <= high)))
         outcome: Outcome = "PASS" if inside else "FAIL"
-        return Verdict(claim, evidence, measured, interval, outcome, f"every one of {len(samples)} in {accepted}")
+        rule = f"every one of {len(samples)} in {accepted}"
+        return Verdict(claim, evidence, measured, interval, f"range of {len(samples)}", outcome, rule)
     measured = float(samples.mean())
     interval = mean_interval(samples, confidence)
     if low <= interval[0] and interval[1] <= high:
@@ -63,7 +64,8 @@ def judge(claim: Claim, evidence: Evidence, confidence: float) -> Verdict:
     else:
         outcome = "INCONCLUSIVE"
     rule = f"{confidence:.2%} interval of the mean of {len(samples)} in {accepted}"
-    return Verdict(claim, evidence, measured, interval, outcome, rule)
+    interval_of = f"{confidence:.2%} interval, n = {len(samples)}"
+    return Verdict(claim, evidence, measured, interval, interval_of, outcome, rule)
 
 
 def _furthest(samples: np.ndarray, predicted: float) -> float:
@@ -81,17 +83,17 @@ def mean_interval(samples: Sequence[float] | np.ndarray, confidence: float) -> t
 
 
 def table(verdicts: Sequence[Verdict]) -> pd.DataFrame:
-    """The verdicts as a frame: claim, statement, quantity, predicted, measured, low, high, verdict, rule, conditions."""
+    """The verdicts as a frame: claim, statement, quantity, predicted, measured, low, high, interval_of, verdict, rule, conditions."""
     return pd.DataFrame(
         [
             {
                 "claim": v.claim.id, "statement": v.claim.statement, "source": v.claim.source, "quantity": v.evidence.quantity,
-                "predicted": v.evidence.predicted, "measured": v.measured, "low": v.interval[0], "high": v.interval[1],
+                "predicted": v.evidence.predicted, "measured": v.measured, "low": v.interval[0], "high": v.interval[1], "interval_of": v.interval_of,
                 "accept_low": v.evidence.accept[0], "accept_high": v.evidence.accept[1], "unit": v.evidence.unit,
                 "verdict": v.outcome, "rule": v.rule, "conditions": v.evidence.conditions,
             }
             for v in verdicts
         ],
-        columns=["claim", "statement", "source", "quantity", "predicted", "measured", "low", "high", "accept_low",
+        columns=["claim", "statement", "source", "quantity", "predicted", "measured", "low", "high", "interval_of", "accept_low",
                  "accept_high", "unit", "verdict", "rule", "conditions"],
     )  # fmt: skip

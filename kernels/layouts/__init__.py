@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from kernels.layouts.base import Layout
-from kernels.layouts.columns import Columns
-from kernels.layouts.rows import Rows
+from kernels.layouts.base import Layout as Layout
+from kernels.layouts.columns import Columns as Columns
+from kernels.layouts.rows import Rows as Rows
+from kernels.siblings import pick, siblings
 
-ALL: dict[str, type[Layout]] = {layout.name: layout for layout in (Rows, Columns)}
-
-__all__ = ["ALL", "Columns", "Layout", "Rows", "named"]
+ALL = siblings(__name__, __path__, Layout)
+globals().update({cls.__name__: cls for cls in ALL.values()})  # also those that are not imported above
 
 
 def named(name: str) -> Layout:
     """The layout of that name. Raises ValueError for an unknown name."""
-    if name not in ALL:
-        raise ValueError(f"layout: {name!r}; should be one of {', '.join(ALL)}, or a Layout object")
-    return ALL[name]()
+    return pick("layout", name, ALL)()

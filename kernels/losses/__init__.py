@@ -1,31 +1,25 @@
-"""Losses, one file each: `Squared Absolute Huber StudentT Logistic Softmax Multinomial`.
+"""Losses, one file each: `Squared Absolute Huber StudentT Logistic Softmax Multinomial`, and what you add.
 
 `losses.ALL` maps each loss's name to its class; `losses.named("huber")` makes one with its defaults.
 """
 
 from __future__ import annotations
 
-from kernels.losses.absolute import Absolute
-from kernels.losses.base import Loss
-from kernels.losses.huber import Huber
-from kernels.losses.logistic import Logistic
-from kernels.losses.multinomial import Multinomial
-from kernels.losses.softmax import Softmax
-from kernels.losses.squared import Squared
-from kernels.losses.student_t import StudentT
-from kernels.targets import Target
+from kernels.losses.absolute import Absolute as Absolute
+from kernels.losses.base import Loss as Loss
+from kernels.losses.huber import Huber as Huber
+from kernels.losses.logistic import Logistic as Logistic
+from kernels.losses.multinomial import Multinomial as Multinomial
+from kernels.losses.softmax import Softmax as Softmax
+from kernels.losses.squared import Squared as Squared
+from kernels.losses.student_t import StudentT as StudentT
+from kernels.siblings import pick, siblings
+from kernels.targets import Target as Target
 
-ALL: dict[str, type[Loss]] = {
-    loss.name: loss for loss in (Squared, Absolute, Huber, StudentT, Logistic, Softmax, Multinomial)
-}
-
-__all__ = [
-    "ALL", "Absolute", "Huber", "Logistic", "Loss", "Multinomial", "Softmax", "Squared", "StudentT", "Target", "named",
-]  # fmt: skip
+ALL = siblings(__name__, __path__, Loss)
+globals().update({cls.__name__: cls for cls in ALL.values()})  # also those that are not imported above
 
 
 def named(name: str) -> Loss:
     """The loss of that name with its default parameters. Raises ValueError for an unknown name."""
-    if name not in ALL:
-        raise ValueError(f"loss: {name!r}; should be one of {', '.join(ALL)}, or a Loss object")
-    return ALL[name]()
+    return pick("loss", name, ALL)()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,10 +32,14 @@ class StudentT(Noise):
         return h + self.scale * rng.standard_t(self.nu, size=np.shape(h))
 
     def log_density(self, y: Array, h: Array) -> NDArray[np.float64]:
-        _, log_width, exponent, constant = losses.StudentT(self.nu, self.scale).parameters
-        r = np.abs(np.asarray(y - h, np.float64))
-        with np.errstate(divide="ignore"):  # log 0 = −∞ is the right limit where y = h
-            return -constant - exponent * np.logaddexp(0.0, 2 * (np.log(r) - log_width))
+        """log Γ((ν+1)/2) − log Γ(ν/2) − ½ log(πν) − log σ − ½(ν+1) log(1 + t²/ν), t = (y − h)/σ."""
+        u = np.abs(np.asarray(y - h, np.float64)) / (self.scale * math.sqrt(self.nu))
+        # outside the unit interval 1 + u² = u²(1 + u⁻²), where nothing overflows
+        far = np.maximum(u, 1.0)
+        tail = np.log1p(np.where(u > 1, 1 / far, u) ** 2) + 2 * np.log(far)
+        half = 0.5 * (self.nu + 1)
+        constant = math.lgamma(half) - math.lgamma(0.5 * self.nu) - 0.5 * math.log(math.pi * self.nu)
+        return np.asarray(constant - math.log(self.scale) - half * tail)
 
     def matched_loss(self) -> tuple[losses.StudentT, float]:
         return losses.StudentT(self.nu, self.scale), 1.0

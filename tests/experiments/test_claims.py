@@ -59,7 +59,7 @@ def test_a_layout_that_diverges_where_the_other_does_not_fails():
 def mnist(change=0.0, **settings):
     chosen = {
         "run_id": ["a"], "name": ["x"], "data": ["mnist"], "loss": ["softmax"], "batch_size": [100], "step_size": [0.2],
-        "order": ["sequential"], **settings,
+        "order": ["sequential"], "data.standardize": ["false"], "data.bias": ["false"], **settings,
     }  # fmt: skip
     history = [
         ("a", metric, epoch, value + change * (metric == "test/error") * (epoch == 9))
@@ -74,7 +74,9 @@ def test_the_table_is_held_to_its_last_digit(change, expected):
     assert outcome(MNIST_TABLE, *mnist(change)) == expected
 
 
-@pytest.mark.parametrize("settings", [{"step_size": [0.1]}, {"order": ["shuffled"]}, {"data": ["digits"]}])
+@pytest.mark.parametrize("settings", [
+    {"step_size": [0.1]}, {"order": ["shuffled"]}, {"data": ["digits"]}, {"data.samples": [2000]}, {"data.bias": ["true"]},
+])  # fmt: skip
 def test_other_settings_do_not_speak_to_the_table(settings):
     assert outcome(MNIST_TABLE, *mnist(**settings)) is None
 

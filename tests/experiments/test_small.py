@@ -1,4 +1,4 @@
-"""passes, location, likelihood, gradients: small runs, against closed forms and other libraries."""
+"""passes, location, gradients: small runs, against closed forms and other libraries."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import scipy.optimize
 
 from experiments.data import BreastCancer, Diabetes, Synthetic
 from experiments.gradients import Gradients
-from experiments.likelihood import Likelihood
 from experiments.location import Location, best_constant
 from experiments.passes import Passes
 from harness.contract import WHOLE_RUN
@@ -96,27 +95,6 @@ def test_location_of_a_constant_sample_and_of_labels():
     assert best_constant(Objective("squared"), np.full(5, 3.25)) == 3.25
     with pytest.raises(ValueError, match="should be real numbers, to have a mean"):
         Location(data=BreastCancer(), loss=losses.Squared(), backend=Objective).check()
-
-
-@pytest.mark.parametrize("name", noises.ALL)
-def test_a_noises_own_loss_fits_to_rounding_and_the_others_do_not(name):
-    m = metrics(Likelihood(noise=noises.named(name)))
-    others = [
-        m[key] for key in m if key.startswith("model/misfit_") and not key.endswith(f"_{noises.named(name).loss}")
-    ]
-    assert all(misfit > 1e-3 for misfit in others)
-    if noises.named(name).loss:
-        assert m["model/own_misfit"] <= 1e-13
-        assert m["model/own_weight"] == pytest.approx(1, rel=1e-12)
-    else:
-        assert "model/own_misfit" not in m
-
-
-def test_the_weight_is_the_scale():
-    assert metrics(Likelihood(noise=noises.Gaussian(scale=2.0)))["model/own_weight"] == pytest.approx(0.25, rel=1e-12)
-    assert metrics(Likelihood(noise=noises.Laplace(scale=2.0)))["model/own_weight"] == pytest.approx(0.5, rel=1e-12)
-    with pytest.raises(ValueError, match="hypotheses: 1; should be at least 2"):
-        Likelihood(noise=noises.Gaussian(), hypotheses=1).check()
 
 
 @pytest.mark.parametrize("name", losses.ALL)
