@@ -16,16 +16,21 @@ from kernels import stream, threads
 from kernels.layouts import Layout
 from kernels.losses import Loss, Target
 
+TWICE = ("fused", "epoch")  # the A/A arms: one parallel region, and one a batch
 # So small a step that θ stays where it is: the arithmetic of a step is timed, not its effect.
 STILL = 1e-12
+
+
+def _interval(section: str, arm: str, unit: str) -> tuple[str, str]:
+    return f"{section}/{arm}_low_{unit}", f"{section}/{arm}_high_{unit}"
 
 
 @dataclass(frozen=True)
 class Passes(Experiment):
     """Seconds of each pass over all `samples`, visited in `order`; the SGD epoch in batches of `batch_size` (null: one batch).
 
-    Arms take turns, round by round, with a reference arm and with the fused pass once more (the A/A arm). Of each arm:
-    the median over rounds and its interval, the ratio to the reference, GFLOP/s (2mnk a product) and GB/s of X.
+    Arms take turns, round by round, with a reference arm, and with the fused pass and the epoch once more (the A/A arms).
+    Of each arm: the median over rounds and its interval, the ratio to the reference, GFLOP/s (2mnk a product), GB/s of X.
     """
 
     loss: Loss
@@ -43,11 +48,15 @@ class Passes(Experiment):
 
     figures: ClassVar[tuple[Figure, ...]] = (
         HeatMap("batch_size", "layout", "time/epoch_s", "Seconds of an SGD epoch, layout × batch", log_z=True),
-        Bars("time/fused_s", "layout", "Seconds of a fused pass, by layout"),
-        Bars("time/epoch_s", "layout", "Seconds of an SGD epoch, by layout"),
-        Curve("rate/epoch_gflop_per_s", "SGD epoch, GFLOP/s against batch size", x="batch_size", log_x=True),
-        Bars("time/aa_ratio", "layout", "A/A arm: the same pass against itself (1 means: no noise)"),
-    )
+        Bars("time/fused_s", "layout", "Seconds of a fused pass, by layout", interval=_interval("time", "fused", "s")),
+        Bars("time/epoch_s", "layout", "Seconds of an SGD epoch, by layout", interval=_interval("time", "epoch", "s")),
+        Curve(
+            "rate/epoch_gflop_per_s", "SGD epoch, GFLOP/s against batch size", x="batch_size", log_x=True,
+            interval=_interval("rate", "epoch", "gflop_per_s"),
+        ),
+        Bars("time/fused_aa_ratio", "layout", "A/A arm: the fused pass against itself (1: the noise of this machine cancels)"),
+        Bars("time/epoch_aa_ratio", "layout", "A/A arm: the SGD epoch against itself (1: the noise of this machine cancels)"),
+    )  # fmt: skip
 
     def check(self) -> None:
         if self.loss.target.one_logit and self.classes != 1:
@@ -65,21 +74,28 @@ class Passes(Experiment):
 
     def run(self) -> Iterator[Row]:
         with threads.using(self.threads):
-            arms = measure(self._arms(), self.rounds, again="fused")
+            arms = measure(self._arms(), self.rounds, again=TWICE)
         for turn in range(self.rounds):
-            yield Row(turn, {f"rounds/{name}_s": float(arm.seconds[turn]) for name, arm in arms.items()})
+            yield Row(
+                turn, {f"rounds/{name}_s".replace(" ", "_"): float(arm.seconds[turn]) for name, arm in arms.items()}
+            )
         product = 2 * self.samples * self.features * self.classes
         flops = {"forward": product, "gradient": product, "fused": 2 * product, "epoch": 2 * product}
         size = self.samples * self.features * np.dtype(self.dtype).itemsize
         metrics: dict[str, float] = {}
         for name, arm in arms.items():
+            if name.endswith(AGAIN):
+                first = name.removesuffix(AGAIN)
+                metrics[f"time/{first}_aa_ratio"] = float(np.median(arm.seconds / arms[first].seconds))
+                continue
             low, high = arm.interval_s()
             metrics |= {f"time/{name}_s": arm.median_s, f"time/{name}_low_s": low, f"time/{name}_high_s": high}
             if name in flops:
+                rate = flops[name] / 1e9
                 metrics[f"time/{name}_ratio"] = float(np.median(arm.seconds / arms[REFERENCE].seconds))
-                metrics[f"rate/{name}_gflop_per_s"] = flops[name] / arm.median_s / 1e9
+                metrics[f"rate/{name}_gflop_per_s"] = rate / arm.median_s
+                metrics |= {f"rate/{name}_low_gflop_per_s": rate / high, f"rate/{name}_high_gflop_per_s": rate / low}
                 metrics[f"rate/{name}_gbyte_per_s"] = size / arm.median_s / 1e9
-        metrics["time/aa_ratio"] = float(np.median(arms[AGAIN].seconds / arms["fused"].seconds))
         yield Row(WHOLE_RUN, metrics)
 
     def _arms(self) -> dict[str, Callable[[], object]]:

@@ -12,14 +12,27 @@ from numpy.typing import NDArray
 
 from experiments import claims_train
 from experiments.data import Data, Dataset
-from harness.contract import WHOLE_RUN, Bars, Count, Curve, Experiment, Figure, HeatMap, Positive, Row, Seed
-from harness.timing import Stopwatch, time_reference
+from harness.contract import (
+    DIVERGED,
+    WHOLE_RUN,
+    Bars,
+    Count,
+    Curve,
+    Experiment,
+    Figure,
+    Finite,
+    HeatMap,
+    Positive,
+    Row,
+    Seed,
+)
+from harness.timing import Arm, Stopwatch, time_reference
 from kernels import stream, threads
 from kernels.layouts import Layout
 from kernels.losses import Loss, Target
 
 # A mean loss this many times that of θ = 0 will not come back.
-DIVERGED = 1e3
+FAR_OFF = 1e3
 
 
 @dataclass(frozen=True)
@@ -39,7 +52,7 @@ class Train(Experiment):
     step_size: Positive = 0.1
     order: Literal["sequential", "shuffled"] = "shuffled"
     epochs: Count = 10
-    target_loss: float | None = None
+    target_loss: Finite | None = None
     dtype: Literal["float32", "float64"] = "float64"
     threads: Count | None = None
     seed: Seed = 0
@@ -52,8 +65,11 @@ class Train(Experiment):
         HeatMap("batch_size", "step_size", "train/loss", "Training loss at the end, batch × step", log_z=True),
         HeatMap("loss", "noise", "train/theta_error", "Distance to the true parameters, loss × noise"),
         HeatMap("batch_size", "step_size", "time/compute_s", "Seconds of steps, batch × step"),
-        Bars("time/median_epoch_s", "layout", "Seconds an epoch, by layout"),
-    )
+        Bars(
+            "time/median_epoch_s", "layout", "Seconds an epoch, by layout",
+            interval=("time/median_epoch_low_s", "time/median_epoch_high_s"),
+        ),
+    )  # fmt: skip
 
     def check(self) -> None:
         self.data.check()
@@ -99,7 +115,7 @@ class Train(Experiment):
                 with watch.of("evaluation"):
                     metrics |= evaluate(f, p, theta)
                 metrics["time/evaluation_s"] = watch.seconds["evaluation"]
-                diverged = not metrics["train/loss"] <= DIVERGED * start_loss
+                diverged = not metrics["train/loss"] <= FAR_OFF * start_loss
             if self.target_loss is not None and not diverged and metrics["train/loss"] <= self.target_loss:
                 to_target = {
                     "train/epochs_to_target": epoch + 1,
@@ -109,14 +125,17 @@ class Train(Experiment):
             yield Row(epoch, metrics)
             if diverged or to_target:
                 break
-        median = float(np.median(epoch_seconds))
+        epochs = Arm(np.array(epoch_seconds))
+        low, high = epochs.interval_s()
         yield Row(
             WHOLE_RUN,
             {
-                "train/diverged": float(diverged),
+                DIVERGED: float(diverged),
                 "time/compute_s": sum(epoch_seconds),
-                "time/median_epoch_s": median,
-                "rate/samples_per_s": p.samples / median,
+                "time/median_epoch_s": epochs.median_s,
+                "time/median_epoch_low_s": low,
+                "time/median_epoch_high_s": high,
+                "rate/samples_per_s": p.samples / epochs.median_s,
                 **to_target,
             },
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from pathlib import Path
@@ -22,6 +23,9 @@ def main() -> None:
     """The command line. Whatever the user can mend is one line on stderr and exit status 1 or 2, without a traceback."""
     if any(argument.lstrip("+").startswith("hydra.mode=") for argument in sys.argv[1:]):
         sys.exit("harness: hydra.mode: stays MULTIRUN; a single run is a sweep of one")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without Greek still gets its verdicts
     wanted = os.environ.get(FULL_ERROR) == "1"
     os.environ[FULL_ERROR] = "1"  # Hydra then raises, and the line is ours to word
     try:

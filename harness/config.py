@@ -11,6 +11,7 @@ import difflib
 import functools
 import hashlib
 import json
+import math
 import pydoc
 import re
 from collections.abc import Iterable, Mapping
@@ -102,9 +103,13 @@ def _build(target: str, arguments: dict[str, Any], where: str) -> Any:
             if key not in known:
                 raise ConfigurationError(f"{where}{key}: {target} has no such setting{nearest(key, known)}")
     try:
-        return _adapter(made).validate_python(arguments)
+        built = _adapter(made).validate_python(arguments)
     except ValidationError as error:
         raise ConfigurationError(_first_problem(error, where)) from error
+    for key, value in arguments.items():  # to Python true is a number, 1
+        if isinstance(value, bool) and type(getattr(built, key, value)) in (int, float):
+            raise ConfigurationError(f"{where}{key}={as_text(value)}: should be a number")
+    return built
 
 
 @functools.cache
@@ -132,8 +137,13 @@ def _first_problem(error: ValidationError, where: str) -> str:
     key = where + ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "missing":
         return f"{key}: not set"
+    given = problem["input"]
+    if isinstance(given, float) and not math.isfinite(given):
+        message = "should be finite"
+    elif problem["type"] == "string_type" and isinstance(given, (int, float)):
+        message = f"should be text, in quotes where it looks like a number: '{key}=\"{as_text(given)}\"'"
     message = re.sub(r"^Input should be", "should be", message)
-    return _one_line(f"{key}={as_text(problem['input'])}: {message}")
+    return _one_line(f"{key}={as_text(given)}: {message}")
 
 
 def _one_line(text: str) -> str:

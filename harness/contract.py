@@ -21,12 +21,15 @@ if TYPE_CHECKING:
 Count = Annotated[int, Ge(1)]
 Seed = Annotated[int, Ge(0)]
 Positive = Annotated[float, Gt(0), Lt(math.inf)]
+Finite = Annotated[float, Gt(-math.inf), Lt(math.inf)]
 NotNegative = Annotated[float, Ge(0), Lt(math.inf)]
 Share = Annotated[float, Ge(0), Lt(1)]
 Confidence = Annotated[float, Gt(0), Lt(1)]
 AtLeastOne = Annotated[float, Ge(1), Lt(math.inf)]
 Probability = Annotated[float, Ge(0), Le(1)]
 
+# The metric that is 1 for a run whose numbers ran away. That is a result, but no average takes its other metrics in.
+DIVERGED = "train/diverged"
 # The step of what holds of the whole run: MLflow draws a metric that has step 0 alone as a bar, any other as a curve.
 WHOLE_RUN = 0
 
@@ -90,7 +93,10 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Curve:
-    """Metric `y` against the step or, if given, against the axis or metric `x`; a line for each `by`, an interval over seeds."""
+    """Metric `y` against the step or, if given, against the axis or metric `x`; a line for each `by`, the median over seeds.
+
+    `interval` names the metrics that hold a single run's own interval (low, high), shown where there are no seeds.
+    """
 
     y: str
     title: str
@@ -98,12 +104,13 @@ class Curve:
     by: tuple[str, ...] = ()
     log_x: bool = False
     log_y: bool = False
+    interval: tuple[str, str] | None = None
     ideal: Mapping[str, float] = field(default_factory=dict)  # horizontal lines to compare with, by label
 
 
 @dataclass(frozen=True)
 class HeatMap:
-    """Metric `z` over the axes `x` and `y`, median over seeds, printed in each cell."""
+    """Metric `z` over the axes `x` and `y`: the median over seeds, and its interval, printed in each cell."""
 
     x: str
     y: str
@@ -114,16 +121,22 @@ class HeatMap:
 
 @dataclass(frozen=True)
 class Bars:
-    """Metric `y` for each value of `x`, a group for each `by`, an interval over repeats."""
+    """Metric `y` for each value of `x`, a group for each `by`, the median over seeds; `interval` as in `Curve`."""
 
     y: str
     x: str
     title: str
     by: tuple[str, ...] = ()
     log_y: bool = False
+    interval: tuple[str, str] | None = None
 
 
 Figure = Curve | HeatMap | Bars
+
+
+def metric_of(figure: Figure) -> str:
+    """The metric that a figure is of."""
+    return figure.z if isinstance(figure, HeatMap) else figure.y
 
 
 @dataclass(frozen=True)

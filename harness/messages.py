@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from hydra.errors import HydraException, MissingConfigException
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
 
 from harness.config import ConfigurationError, nearest
@@ -22,12 +22,34 @@ def one_line(error: BaseException, arguments: list[str]) -> str | None:
             return f"{argument!r}: there is no key; should be key=value"
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         group, _, option = error.missing_cfg_file.rpartition("/")
-        return f"{group or 'config'}={option}: there is no such {group}{nearest(option, error.options or [])}"
+        if not group:
+            return f"--config-name={option}: there is no such file in conf/; should be config, what is asked when it is left out"
+        return f"{group}={option}: there is no such {group}{nearest(option, error.options or [])}"
+    if isinstance(error, OverrideParseException):
+        return _unreadable(str(error.override))
+    if "Can only enumerate CHOICE and RANGE" in str(error):
+        return f"{_interval_of(arguments)}: has no end of values; should list them, or be choice(…) or range(…)"
+    if isinstance(error, ValueError) and str(error).startswith("The --resolve flag"):
+        return "--resolve: goes with --cfg or --help alone"
     if isinstance(error, ValueError) and str(error).startswith("Config group override must be"):
         return f"{_no_option(arguments)}: should be the name of an option"
     if isinstance(error, (HydraException, OmegaConfBaseException)):
         return _composition(error, arguments)
     return None
+
+
+def _unreadable(argument: str) -> str:
+    """What is wrong with an argument that is not in Hydra's grammar."""
+    key, equals, value = argument.partition("=")
+    if not equals:
+        return f"{argument!r}: not a setting; should be key=value (a value with spaces in quotes: 'key=\"a b\"')"
+    if "(" in value or "[" in value or "{" in value:
+        return f"{argument}: the value cannot be read; brackets should be closed and not empty, as in {key}=range(3) or {key}=[a,b]"
+    return f"{argument}: the value cannot be read; should be in quotes, '{key}=\"{value}\"'"
+
+
+def _interval_of(arguments: list[str]) -> str:
+    return next((argument for argument in arguments if "interval(" in argument), "an interval")
 
 
 def _composition(error: BaseException, arguments: list[str]) -> str:
@@ -44,6 +66,11 @@ def _composition(error: BaseException, arguments: list[str]) -> str:
                 return f"{key}: what was chosen has no such group"
             return f"{key}: no such group here{nearest(key, known or _groups())}"
         parent, _, name = key.rpartition(".")
+        having = [
+            path.stem for path in sorted((CONF / parent).glob("*.yaml")) if f"\n{name}:" in path.read_text("utf-8")
+        ]
+        if parent and having:
+            return f"{key}: what was chosen has no such setting; it goes with {', '.join(f'{parent}={each}' for each in having)}"
         return f"{key}: no such setting{nearest(name, known or ([] if parent else _groups()))}"
     if isinstance(cause, OmegaConfBaseException):
         text = f"{text}: {cause}" if text != str(cause) else text
@@ -53,7 +80,7 @@ def _composition(error: BaseException, arguments: list[str]) -> str:
 def _known_keys(cause: BaseException | None) -> list[str]:
     """The keys of the node in which an unknown one was looked for."""
     node = getattr(cause, "parent_node", None)
-    return [str(key) for key in node if key != "hydra"] if node is not None else []
+    return [str(key) for key in node if key not in ("hydra", "_target_")] if node is not None else []
 
 
 def _no_option(arguments: list[str]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,8 @@ NO_ORDER = np.empty(0, np.int64)
 
 
 def _array(name: str, a: ArrayLike) -> NDArray[Any]:
+    if isinstance(a, np.ma.MaskedArray):
+        raise ValueError(f"{name}: a masked array; should be filled, or the masked samples left out")
     try:
         return np.asarray(a)
     except ValueError as error:  # NumPy knows that a list is ragged, but not whose
@@ -30,7 +32,8 @@ def floats(name: str, a: ArrayLike, ndim: tuple[int, ...], dtype: np.dtype[Any] 
     if dtype is not None and array.dtype != dtype:
         raise ValueError(f"{name}: {array.dtype}; should be {dtype}, like X")
     if array.dtype not in FLOATS:
-        raise ValueError(f"{name}: {array.dtype}; should be float32 or float64")
+        foreign = array.dtype.newbyteorder("=") in FLOATS
+        raise ValueError(f"{name}: {array.dtype}; should be float32 or float64{', in native byte order' * foreign}")
     if array.size == 0:
         raise ValueError(f"{name}: empty, shape {array.shape}; should have at least one sample and one feature")
     return array
@@ -47,7 +50,8 @@ def targets(y: ArrayLike, kind: Target, samples: int, width: int, dtype: np.dtyp
         example = "int64" if kind is Target.CLASS else str(dtype)
         raise ValueError(f"y: {array.dtype}; should be {example}, {kind.value}")
     if kind is Target.CLASS:
-        _refuse(array, (array < 0) | (array >= width), f"integers in 0..{width - 1}, one below the number of classes")
+        should = f"integers in 0..{width - 1}, one below the number of classes"
+        _refuse(array, (array < 0) | (array >= width), should if width > 1 else "0, since there is one logit a sample")
         return np.ascontiguousarray(array, np.int64)
     if kind is Target.BINARY:
         _refuse(array, (array != 0) & (array != 1), "0 or 1")
@@ -94,8 +98,8 @@ def whole(name: str, number: Any) -> int:
 def finite_above_zero(name: str, number: Any) -> float:
     """`number` as a finite float above zero."""
     try:
-        value = float(number)
-    except (TypeError, ValueError, OverflowError):
+        value = float(number) if isinstance(number, Real) and not isinstance(number, bool) else np.nan
+    except OverflowError:
         value = np.nan
     if not (np.isfinite(value) and value > 0):
         raise ValueError(f"{name}: {number!r}; should be a finite number above 0")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 import numpy as np
+import psutil
 from annotated_types import Ge
 from numpy.typing import NDArray
 
@@ -54,6 +55,11 @@ class Synthetic(Data):
 
     def check(self) -> None:
         self._test_samples(self.samples)
+        size, memory = 8 * self.samples * self.features, psutil.virtual_memory().total
+        if size > memory:
+            raise ValueError(
+                f"data.samples={self.samples}: X would take {size / 2**30:.0f} GiB; this machine has {memory / 2**30:.0f} GiB"
+            )
 
     def _raw(self, seed: int) -> Raw:
         k = self.classes if self.kind in (Target.CLASS, Target.COUNTS) else 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import functools
+import re
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 MOST_LABELS = 20
 # Column names that an error lists before it says "…".
 MOST_NAMES = 12
+NAMELESS = re.compile(r"Unnamed: \d+|")
+OTHER_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 # What pandas calls columns of Python objects that are numbers: from decimals, and from true/false with gaps.
 BOXED = ("boolean", "integer", "floating", "decimal", "mixed-integer-float", "empty")
 
@@ -44,7 +47,7 @@ class Table(Data):
     path: str
     target: str
     task: Task = "auto"
-    drop: tuple[str, ...] = ()
+    drop: str | tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         # one name stands for itself, and a list from a configuration file becomes a tuple, which has a hash
@@ -67,6 +70,8 @@ class Table(Data):
 
     def _file(self) -> Path:
         path = Path(self.path).expanduser()
+        if path.is_dir():
+            raise ValueError(f"data.path={self.path}: a folder; should be a .csv or .parquet file")
         if not path.is_file():
             raise ValueError(f"data.path={self.path}: no file {path.absolute()}; should be a .csv or .parquet file")
         if path.suffix.lower() not in READERS:
@@ -95,6 +100,12 @@ def _parsed(table: Table, stamp: str) -> Parsed:
     for name in (table.target, *table.drop):
         if name not in frame.columns:
             raise ValueError(f"{table.path}: no column {name!r}{_nearest(name, list(frame.columns))}")
+    nameless = [name for name in frame.columns if NAMELESS.fullmatch(name) and name not in table.drop]
+    if nameless:  # pandas' to_csv writes its index so: a feature that gives the row's number away
+        raise ValueError(
+            f"{table.path}: column {list(frame.columns).index(nameless[0]) + 1} has no name, an index perhaps;"
+            f" should have one, or be left out: data.drop='[\"{nameless[0]}\"]'"
+        )
     features = frame.drop(columns=[table.target, *table.drop])
     if features.shape[1] == 0:
         raise ValueError(f"{table.path}: no feature left beside target {table.target!r}; should have at least one")
@@ -111,6 +122,9 @@ def _read_csv(path: Path) -> pd.DataFrame:
     # pandas would call a second y "y.1", and the target would be among the features
     names = pd.read_csv(path, header=None, nrows=1, dtype=str, skipinitialspace=True).iloc[0].str.strip().dropna()
     _refuse_twins(names)
+    for separator, called in OTHER_SEPARATORS.items():
+        if len(names) == 1 and separator in names.iloc[0]:
+            raise ValueError(f"its columns are separated by {called}; should be commas")
     with warnings.catch_warnings():
         # index_col=False: values without a name are not taken for an index; they raise this warning
         warnings.simplefilter("error", pd.errors.ParserWarning)

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from harness import frames
 from harness.config import locate
-from harness.contract import Experiment, HeatMap, Verdict
+from harness.contract import Experiment, Verdict
 from harness.report import page, terminal
 from harness.report.figures import draw
 from harness.report.page import Drawing
@@ -52,8 +52,7 @@ def assemble(store: Store, title: str, sweep: str) -> Report:
             for figure in experiment.figures:
                 drawn = draw(figure, shown, steps)
                 if drawn is not None:
-                    metric = figure.z if isinstance(figure, HeatMap) else figure.y
-                    drawings.append(Drawing(figure.title, str(grid or "").replace("_", " "), metric, drawn))
+                    drawings.append(Drawing(figure.title, str(grid or "").replace("_", " "), drawn))
     return Report(title, sweep, runs, history, decide(weighed), drawings)
 
 
@@ -78,7 +77,7 @@ def publish(store: Store, title: str, sweep: str, console: Console) -> Path:
     )  # fmt: skip
     measured = {f"verdict/{v.claim.id}": OUTCOMES[v.outcome] for v in report.verdicts}
     store.summarise(experiment_id, sweep, title, markdown, measured, folder)
-    terminal.show(report.runs, report.verdicts, report.drawings, console)
+    terminal.show(report.runs, report.verdicts, console)
     console.print(f"report: {folder / 'index.html'}", highlight=False, markup=False)
     if replaced:
         again = f"python -m harness.report sweep={title} id={replaced} {store.option()}".rstrip()

@@ -1,4 +1,9 @@
-"""The figures that experiments ask for, drawn with plotly: curves with intervals over seeds, heat maps, bars."""
+"""The figures that experiments ask for, drawn with plotly: curves, heat maps, bars.
+
+One rule for all: what is shown is the median over seeds, with the interval of the median from order statistics, which
+is the seeds' whole range where there are fewer than six. It is the same on a logarithmic axis, and never leaves what was
+measured. Runs that diverged are counted, and left out.
+"""
 
 from __future__ import annotations
 
@@ -11,15 +16,16 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from harness import contract
-from harness.contract import Bars, Curve, Figure, HeatMap, settings
-from harness.report.verdicts import mean_interval
+from harness.contract import DIVERGED, Bars, Curve, Figure, HeatMap, settings
+from harness.timing import median_interval
 
 # Okabe and Ito's palette: told apart by colour-blind readers too.
+DASHES = ("solid", "dash", "dot", "dashdot")  # a line that another one covers shows through its gaps
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C564B", "#000000")
 CONFIDENCE = 0.95
 REPEAT = "seed"
 FACETS = 6
-LINES = 8
+MARKED = 40  # points up to which each has a marker
 HEIGHT = 420
 
 
@@ -33,7 +39,7 @@ def draw(figure: Figure, runs: pd.DataFrame, history: pd.DataFrame) -> go.Figure
         return None
     drawn.update_layout(
         template="simple_white", font={"family": "system-ui, sans-serif", "size": 14}, hovermode="closest",
-        margin={"l": 70, "r": 20, "t": 40, "b": 60}, height=drawn.layout.height or HEIGHT,
+        margin={"l": 70, "r": 20, "t": 56, "b": 60}, height=drawn.layout.height or HEIGHT,
         legend={"groupclick": "togglegroup"},
     )  # fmt: skip
     return drawn
@@ -45,12 +51,29 @@ def axes(runs: pd.DataFrame, but: Sequence[str] = ()) -> list[str]:
 
 
 def label(value: object) -> str:
-    """A setting's value as a reader expects it: 64 rather than 64.0, `all` for a batch of everything."""
+    """A setting's value as it is written on the command line: 64 rather than 64.0, `null` for what is not set."""
     if value is None or (isinstance(value, float) and np.isnan(value)):
-        return "all"
+        return "null"
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return str(value)
+
+
+def described(key: str, value: object) -> str:
+    """A value with its key, unless it is a word that names itself (`huber`; but `seed=1`, `batch_size=null`)."""
+    text = label(value)
+    return text if text.isidentifier() and text not in ("null", "true", "false") else f"{key}={text}"
+
+
+def diverged(runs: pd.DataFrame) -> pd.Series:
+    """Which of the runs diverged."""
+    return runs[DIVERGED] > 0 if DIVERGED in runs else pd.Series(False, index=runs.index)
+
+
+def spread(values: pd.Series | np.ndarray) -> tuple[float, float, float]:
+    """The median over seeds, and its interval (95 %; the range for fewer than six)."""
+    x = np.asarray(values, np.float64)
+    return float(np.median(x)), *median_interval(x, CONFIDENCE)
 
 
 def _groups(frame: pd.DataFrame, keys: Sequence[str]) -> Iterator[tuple[str, pd.DataFrame]]:
@@ -62,26 +85,27 @@ def _groups(frame: pd.DataFrame, keys: Sequence[str]) -> Iterator[tuple[str, pd.
         yield " · ".join(label(value) for value in values), group
 
 
-def _interval(values: pd.Series, log: bool) -> tuple[float, float, float]:
-    """Mean and its interval over repeats, both of the logarithms for a logarithmic axis; no width for a single value."""
-    x = values.to_numpy(copy=True)
-    low, high = mean_interval(np.log(x) if log else x, CONFIDENCE)
-    mean = float(np.log(x).mean() if log else x.mean())
-    if not np.isfinite([low, high]).all():
-        low = high = mean
-    if log:
-        mean, low, high = np.exp([mean, low, high])
-    elif (x >= 0).all():
-        low = max(low, 0.0)
-    return float(mean), float(low), float(high)
+def _own(group: pd.DataFrame, value: str, interval: tuple[str, str] | None) -> tuple[float, float, float]:
+    """`spread` over seeds; of a single run, the interval that it measured itself, if it did."""
+    if len(group) == 1 and interval is not None and set(interval) <= set(group):
+        low, high = (float(group[name].iloc[0]) for name in interval)
+        return float(group[value].iloc[0]), low, high
+    return spread(group[value])
+
+
+def _with_count(name: str, runs: pd.DataFrame) -> str:
+    """The name of a line, and how many of its runs diverged."""
+    count = int(diverged(runs).sum())
+    return f"{name} ({count} of {len(runs)} diverged)" if count else name
 
 
 def _curve(figure: Curve, runs: pd.DataFrame, history: pd.DataFrame) -> go.Figure | None:
     if figure.x == "step":
-        data = history[history["metric"] == figure.y].merge(runs[["run_id", *settings(runs)]], on="run_id")
+        kept = runs.loc[~diverged(runs), ["run_id", *settings(runs)]]
+        data = history[history["metric"] == figure.y].merge(kept, on="run_id")
         data = data.rename(columns={"step": "_x", "value": "_y"})
     elif {figure.x, figure.y} <= set(runs):
-        data = runs.rename(columns={figure.y: "_y"}).assign(_x=runs[figure.x])
+        data = runs[~diverged(runs)].rename(columns={figure.y: "_y"}).assign(_x=runs[figure.x])
     else:
         return None
     data = data.dropna(subset=["_x", "_y"])
@@ -93,46 +117,52 @@ def _curve(figure: Curve, runs: pd.DataFrame, history: pd.DataFrame) -> go.Figur
     facets = list(_groups(data, [facet] if facet else []))
     drawn = make_subplots(
         1, len(facets), shared_yaxes=True, horizontal_spacing=0.03,
-        subplot_titles=[f"{facet} {name}" for name, _ in facets] if facet else None,
+        subplot_titles=[described(facet, part[facet].iloc[0]) for _, part in facets] if facet else None,
     )  # fmt: skip
-    colours = dict(zip([name for name, _ in _groups(data, lines)], itertools.cycle(COLOURS)))
+    looks = zip(itertools.cycle(COLOURS), itertools.cycle(DASHES), strict=True)
+    styles = {name: look for (name, _), look in zip(_groups(runs, lines), looks, strict=False)}
+    counted = {name: _with_count(name, group) for name, group in _groups(runs, lines)}
     log_y = figure.log_y and bool((data["_y"] > 0).all())
     shown: set[str] = set()
     for column, (_, part) in enumerate(facets, start=1):
         for name, group in _groups(part, lines):
-            points = group.groupby("_x")["_y"].apply(_interval, log=log_y)
-            x = points.index.to_numpy(copy=True)
-            mean, low, high = np.array(points.tolist()).T
-            for trace in _line(name, colours[name], x, mean, low, high, len(x), name not in shown):
+            points = {x: _own(at, "_y", figure.interval) for x, at in group.groupby("_x")}
+            middle, low, high = np.array(list(points.values())).T
+            line = _line(counted[name], styles[name], np.array(list(points)), middle, low, high, name not in shown)
+            for trace in line:
                 drawn.add_trace(trace, 1, column)
             shown.add(name)
+    for name in sorted(set(counted) - shown):  # every run diverged: named in the legend all the same
+        drawn.add_trace(
+            go.Scatter(x=[None], y=[None], name=counted[name], mode="lines", line_color=styles[name][0]), 1, 1
+        )
     drawn.update_xaxes(title_text="epoch" if figure.x == "step" else figure.x, type="log" if figure.log_x else "linear")
     drawn.update_yaxes(type="log" if log_y else "linear")
     drawn.update_yaxes(title_text=figure.y, col=1)
     for text, level in figure.ideal.items():
         drawn.add_hline(level, line_dash="dot", annotation_text=text)
-    drawn.update_layout(legend_title_text=" · ".join(lines), showlegend=len(colours) > 1)
+    drawn.update_layout(legend_title_text=" · ".join(lines), showlegend=len(styles) > 1)
     return drawn
 
 
 def _line(
     name: str,
-    colour: str,
+    style: tuple[str, str],
     x: np.ndarray,
-    mean: np.ndarray,
+    middle: np.ndarray,
     low: np.ndarray,
     high: np.ndarray,
-    points: int,
     legend: bool,
 ) -> Iterator[go.Scatter]:
+    colour, dash = style
     common = {"legendgroup": name, "x": x}
     if (high > low).any():
         band = {"mode": "lines", "line": {"width": 0}, "showlegend": False, "hoverinfo": "skip", **common}
         yield go.Scatter(y=low, **band)
         yield go.Scatter(y=high, fill="tonexty", fillcolor=_faint(colour), **band)
     yield go.Scatter(
-        y=mean, name=name, showlegend=legend, mode="lines+markers" if points <= 40 else "lines",
-        line={"color": colour, "width": 2}, marker={"size": 5}, customdata=np.stack([low, high], axis=1),
+        y=middle, name=name, showlegend=legend, mode="lines+markers" if len(x) <= MARKED else "lines",
+        line={"color": colour, "width": 2, "dash": dash}, marker={"size": 5}, customdata=np.stack([low, high], axis=1),
         hovertemplate=f"{name}<br>%{{x}}: %{{y:.5g}}  [%{{customdata[0]:.5g}}, %{{customdata[1]:.5g}}]<extra></extra>", **common,
     )  # fmt: skip
 
@@ -153,7 +183,7 @@ def _heat_map(figure: HeatMap, runs: pd.DataFrame) -> go.Figure | None:
     for name, group in _groups(runs, down):
         names.append(name)
         at = [group[group[figure.x].isna() if pd.isna(x) else group[figure.x] == x] for x in xs]
-        cells.append([float(cell[figure.z].median()) for cell in at])
+        cells.append([float(cell.loc[~diverged(cell), figure.z].median()) for cell in at])
         texts.append([_cell(cell, figure.z) for cell in at])
     z = np.array(cells, dtype=float)
     positive = np.where(z > 0, z, np.nan)
@@ -172,29 +202,36 @@ def _heat_map(figure: HeatMap, runs: pd.DataFrame) -> go.Figure | None:
 
 
 def _cell(group: pd.DataFrame, metric: str) -> str:
-    """The median as text; where runs diverged, how many did."""
-    value = "" if group[metric].isna().all() else f"{group[metric].median():.3g}"
-    diverged = int(group["train/diverged"].sum()) if "train/diverged" in group else 0
-    return f"{value}<br>{diverged} of {len(group)} diverged" if diverged else value
+    """The median and its interval as text; where runs diverged, how many did."""
+    values = group.loc[~diverged(group), metric].dropna()
+    lines = []
+    if len(values):
+        middle, low, high = spread(values)
+        lines.append(f"{middle:.3g}")
+        if high > low:
+            lines.append(f"{low:.2g} – {high:.2g}")
+    count = int(diverged(group).sum())
+    return "<br>".join([*lines, *([f"{count} of {len(group)} diverged"] if count else [])])
 
 
 def _bars(figure: Bars, runs: pd.DataFrame) -> go.Figure | None:
     if not {figure.x, figure.y} <= set(runs) or runs[figure.x].nunique(dropna=False) < 2:
         return None
-    data = runs.dropna(subset=[figure.y])
+    data = runs[~diverged(runs)].dropna(subset=[figure.y])
     if data.empty:
         return None
     by = [key for key in figure.by if key in runs] or axes(runs, but=[figure.x])
     log_y = figure.log_y and bool((data[figure.y] > 0).all())
     drawn = go.Figure()
     for (name, group), colour in zip(_groups(data, by), itertools.cycle(COLOURS)):
-        bars = group.groupby(figure.x, dropna=False)[figure.y].apply(_interval, log=log_y)
-        mean, low, high = np.array(bars.tolist()).T
+        bars = {x: _own(at, figure.y, figure.interval) for x, at in group.groupby(figure.x, dropna=False)}
+        middle, low, high = np.array(list(bars.values())).T
         drawn.add_trace(
             go.Bar(
-                x=[label(x) for x in bars.index], y=mean, name=name, marker_color=colour,
-                error_y={"type": "data", "array": high - mean, "arrayminus": mean - low, "visible": bool((high > low).any())},
-                hovertemplate=f"{name}<br>%{{x}}: %{{y:.5g}}<extra></extra>",
+                x=[label(x) for x in bars], y=middle, name=name, marker_color=colour,
+                error_y={"type": "data", "array": high - middle, "arrayminus": middle - low, "visible": bool((high > low).any())},
+                customdata=np.stack([low, high], axis=1),
+                hovertemplate=f"{name}<br>%{{x}}: %{{y:.5g}}  [%{{customdata[0]:.5g}}, %{{customdata[1]:.5g}}]<extra></extra>",
             )
         )  # fmt: skip
     drawn.update_xaxes(title_text=figure.x, type="category")

@@ -12,18 +12,18 @@ import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
 from harness import machine
-from harness.contract import Verdict, axes
+from harness.config import locate
+from harness.contract import DIVERGED, Experiment, Verdict, axes, metric_of
 
 UI = "http://127.0.0.1:5000"
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """A drawn figure: its title, the part of the sweep it shows, and the metric it shows it of."""
+    """A drawn figure: its title, and the part of the sweep it shows."""
 
     title: str
     part: str
-    metric: str
     figure: go.Figure
 
 
@@ -47,12 +47,13 @@ def html(
         }
         for d in drawings
     ]
-    shown = columns(runs, drawings)
+    shown = columns(runs)
     return template.render(
         title=title, sweep=sweep, verdicts=[_verdict(v) for v in verdicts], figures=figures,
         plotly=get_plotlyjs() if figures else "", columns=shown, rows=_rows(runs, shown, experiment),
         counts=runs["status"].value_counts().to_dict(), machine=machine.fingerprint(), identity=machine.identity(),
         others=sorted(set(runs["machine"].dropna()) - {machine.identity()}),
+        address=UI, links_move=experiment.startswith(UI),
         when=pd.Timestamp.now(tz="UTC").strftime("%Y-%m-%d %H:%M UTC"), revision=machine.git_revision(),
         source=machine.source_digest(),
     )  # fmt: skip
@@ -65,7 +66,8 @@ def _verdict(v: Verdict) -> dict[str, object]:
     return {
         "id": v.claim.id, "statement": v.claim.statement, "source": v.claim.source, "outcome": v.outcome, "rule": v.rule,
         "quantity": v.evidence.quantity, "predicted": number(v.evidence.predicted), "measured": number(v.measured),
-        "interval": f"[{number(v.interval[0])}, {number(v.interval[1])}]", "interval_of": v.interval_of, "conditions": v.evidence.conditions,
+        "interval": f"[{number(v.interval[0])}, {number(v.interval[1])}]", "interval_of": v.interval_of,
+        "conditions": v.evidence.conditions,
         "details": _table(v.evidence.details), "unit": v.evidence.unit,
     }  # fmt: skip
 
@@ -84,17 +86,26 @@ def number(value: object) -> str:
     return "" if value is None or value is pd.NaT else str(value)
 
 
-def columns(runs: pd.DataFrame, drawings: list[Drawing]) -> list[str]:
-    """What the table of runs shows: the settings that vary, and the metrics that figures are drawn of."""
-    metrics = dict.fromkeys(drawing.metric for drawing in drawings)
+def columns(runs: pd.DataFrame) -> list[str]:
+    """What the table of runs shows: the settings that vary, and the metrics that their experiments have figures of."""
+    metrics: dict[str, None] = {}
+    for target in runs["experiment_class"].dropna().unique():
+        metrics |= dict.fromkeys(metrics_of(str(target)))
     return axes(runs) + [metric for metric in metrics if metric in runs]
+
+
+def metrics_of(target: str) -> list[str]:
+    """The metrics that an experiment has figures of, the foremost first."""
+    experiment: type[Experiment] = locate(target)
+    return list(dict.fromkeys(metric_of(figure) for figure in experiment.figures))
 
 
 def _rows(runs: pd.DataFrame, shown: list[str], experiment: str) -> list[dict[str, object]]:
     return [
         {
-            "name": run["name"], "status": run["status"], "seconds": number(run["seconds"]),
-            "link": f"{experiment}/runs/{run['run_id']}",
+            "name": run["name"], "status": run["status"], "diverged": bool(run.get(DIVERGED, 0) > 0),
+            "seconds": number(run["seconds"]),
+            "link": f"{experiment}/runs/{run['run_id']}?workflowType=machine_learning",
             "reason": run["reason"] if isinstance(run["reason"], str) else "", "cells": [number(run[column]) for column in shown],
         }
         for _, run in runs.iterrows()

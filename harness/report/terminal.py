@@ -1,4 +1,4 @@
-"""The report in the terminal: how the runs ended, their figures averaged over seeds, and the verdicts."""
+"""The report in the terminal: how the runs ended, the medians over seeds, and the verdicts."""
 
 from __future__ import annotations
 
@@ -8,19 +8,20 @@ from rich.table import Table
 from rich.text import Text
 
 from harness import frames
+from harness.config import choice
 from harness.contract import Verdict
-from harness.report.figures import axes, label
-from harness.report.page import Drawing, number
+from harness.report.figures import axes, diverged, label
+from harness.report.page import metrics_of, number
 
 COLOURS = {"PASS": "bold green", "FAIL": "bold red", "INCONCLUSIVE": "bold yellow"}
 SHOWN_ROWS = 24
 SHOWN_METRICS = 3
 
 
-def show(runs: pd.DataFrame, verdicts: list[Verdict], drawings: list[Drawing], console: Console) -> None:
+def show(runs: pd.DataFrame, verdicts: list[Verdict], console: Console) -> None:
     """Print a table for each experiment, the counts of runs by status, and the verdicts."""
     for target, mine in frames.comparable(runs).groupby("experiment_class", sort=False):
-        for table in _tables(str(target).rpartition(".")[2].lower(), mine, drawings):
+        for table in _tables(str(target), mine):
             console.print(table, soft_wrap=False, markup=False)
     counts = runs["status"].str.lower().value_counts()
     console.print(
@@ -45,24 +46,30 @@ def show(runs: pd.DataFrame, verdicts: list[Verdict], drawings: list[Drawing], c
         console.print("no claim is decided by these runs")
 
 
-def _tables(experiment: str, runs: pd.DataFrame, drawings: list[Drawing]) -> list[Table]:
-    """A table for each part of the sweep: what varies, and the mean over seeds of the metrics that its figures show."""
+def _tables(target: str, runs: pd.DataFrame) -> list[Table]:
+    """A table for each part of the sweep: what varies, the medians over seeds of the foremost metrics, and who diverged."""
     tables = []
     for grid, part in runs.groupby("grid", dropna=False, sort=False):
         part = part.dropna(axis="columns", how="all")
-        name = str(grid or "").replace("_", " ")
-        drawn = dict.fromkeys(d.metric for d in drawings if d.part == name and d.metric in part)
-        keys, metrics = axes(part), list(drawn)[:SHOWN_METRICS]
+        keys = axes(part)
+        metrics = [metric for metric in metrics_of(target) if metric in part][:SHOWN_METRICS]
         if not keys or not metrics:
             continue
-        means = part.groupby(keys, dropna=False)[metrics].mean().reset_index()
-        more = f", {len(means) - SHOWN_ROWS} more in the report" if len(means) > SHOWN_ROWS else ""
-        table = Table(title=f"{experiment} {name}".strip() + more, title_justify="left", title_style="bold")
+        groups = list(part.groupby(keys, dropna=False))
+        more = f", {len(groups) - SHOWN_ROWS} more in the report" if len(groups) > SHOWN_ROWS else ""
+        name = f"{choice(target)} {str(grid or '').replace('_', ' ')}".strip()
+        table = Table(title=f"{name}: medians{more}", title_justify="left", title_style="bold")
         for key in keys:
             table.add_column(key)
         for metric in metrics:
             table.add_column(metric, justify="right", overflow="fold")
-        for _, row in means.head(SHOWN_ROWS).iterrows():
-            table.add_row(*(label(row[key]) for key in keys), *(number(row[metric]) for metric in metrics))
+        some = bool(diverged(part).any())
+        if some:
+            table.add_column("diverged", justify="right")
+        for values, group in groups[:SHOWN_ROWS]:
+            away = diverged(group)
+            cells = [number(group.loc[~away, metric].median()) for metric in metrics]
+            counted = [f"{away.sum()} of {len(group)}" if away.any() else ""] if some else []
+            table.add_row(*(label(value) for value in values), *cells, *counted)
         tables.append(table)
     return tables

@@ -83,17 +83,22 @@ def mean_interval(samples: Sequence[float] | np.ndarray, confidence: float) -> t
 
 
 def table(verdicts: Sequence[Verdict]) -> pd.DataFrame:
-    """The verdicts as a frame: claim, statement, quantity, predicted, measured, low, high, interval_of, verdict, rule, conditions."""
-    return pd.DataFrame(
-        [
-            {
-                "claim": v.claim.id, "statement": v.claim.statement, "source": v.claim.source, "quantity": v.evidence.quantity,
-                "predicted": v.evidence.predicted, "measured": v.measured, "low": v.interval[0], "high": v.interval[1], "interval_of": v.interval_of,
-                "accept_low": v.evidence.accept[0], "accept_high": v.evidence.accept[1], "unit": v.evidence.unit,
-                "verdict": v.outcome, "rule": v.rule, "conditions": v.evidence.conditions,
-            }
-            for v in verdicts
-        ],
-        columns=["claim", "statement", "source", "quantity", "predicted", "measured", "low", "high", "interval_of", "accept_low",
-                 "accept_high", "unit", "verdict", "rule", "conditions"],
-    )  # fmt: skip
+    """The verdicts as a frame, a row each, with what was predicted, measured, accepted, and by which rule."""
+    rows = {
+        "claim": [v.claim.id for v in verdicts],
+        "statement": [v.claim.statement for v in verdicts],
+        "source": [v.claim.source for v in verdicts],
+        "quantity": [v.evidence.quantity for v in verdicts],
+        "predicted": [v.evidence.predicted for v in verdicts],
+        "measured": [v.measured for v in verdicts],
+        "low": [v.interval[0] for v in verdicts],
+        "high": [v.interval[1] for v in verdicts],
+        "interval_of": [v.interval_of for v in verdicts],
+        "accept_low": [v.evidence.accept[0] for v in verdicts],
+        "accept_high": [v.evidence.accept[1] for v in verdicts],
+        "unit": [v.evidence.unit for v in verdicts],
+        "verdict": [v.outcome for v in verdicts],
+        "rule": [v.rule for v in verdicts],
+        "conditions": [v.evidence.conditions for v in verdicts],
+    }
+    return pd.DataFrame(rows)

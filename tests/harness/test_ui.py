@@ -29,7 +29,9 @@ def test_the_link_opens_a_sweeps_runs_as_charts():
     path, _, query = rest.partition("?")
     assert path == "experiments/7/runs"
     assert parse_qs(query) == {
-        "searchFilter": ["tags.sweep = 'abc123' and tags.kind = 'run'"],
+        "searchFilter": ["tags.kind = 'run' and tags.sweep LIKE '%abc123%'"],
+        "orderByKey": ["attributes.start_time"],
+        "orderByAsc": ["true"],
         "compareRunsMode": ["CHART"],
         "workflowType": ["machine_learning"],
     }
@@ -38,47 +40,70 @@ def test_the_link_opens_a_sweeps_runs_as_charts():
 
 def test_the_server_is_for_this_machine_alone(store):
     command = ui.command(store, 5001)
-    given = dict(zip(command[4::2], command[5::2], strict=True))
+    given = dict(zip(command[4:-2:2], command[5:-2:2], strict=True))
     assert command[:4] == [sys.executable, "-m", "mlflow", "server"]
     assert given == {
         "--backend-store-uri": store.uri, "--default-artifact-root": (store.results / "artifacts").as_uri(),
         "--host": "127.0.0.1", "--port": "5001", "--workers": "1",
     }  # fmt: skip
+    assert command[-2:] == ["--uvicorn-opts", "--log-level=warning"]
 
 
 def test_the_server_starts_on_the_last_sweep_and_safely(toys, results, store, monkeypatch):
     toys("index=1", "name=first")
     toys("index=1", "name=second")
     started = []
-
-    def call(command, env):
-        started.append((command, env))
-        return 3
-
-    monkeypatch.setattr(ui.subprocess, "call", call)
-    shown = in_process([f"results={results}", "port=5007"], ui.main)
-    assert shown.status == 3
+    monkeypatch.setattr(ui, "serve", lambda *given: started.append(given) or 3)
+    port = free_port()
+    shown = in_process([f"results={results}", f"port={port}"], ui.main)
+    assert (shown.status, shown.out, shown.err) == (3, "", "")
     sweep = runs(results, "second")["sweep"][0]
-    assert shown.out == f"second: {ui.link(store.experiment('second'), sweep, 5007)}\nCtrl-C stops the server.\n"
-    [(command, environment)] = started
-    assert command == ui.command(store, 5007)
-    assert environment["MLFLOW_DISABLE_TELEMETRY"] == "true"
-    assert environment["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] == "false"
-    assert environment["PATH"] == os.environ["PATH"]
+    said = f"second: {ui.link(store.experiment('second'), sweep, port)}\nCtrl-C stops the server."
+    assert started == [(ui.command(store, port), port, said)]
 
-    shown = in_process([f"results={results}", "sweep=first"], ui.main)
-    assert shown.out.startswith("first: http://127.0.0.1:5000/")
+    in_process([f"results={results}", "sweep=first", f"port={port}"], ui.main)
+    assert started[1][2].startswith(f"first: http://127.0.0.1:{port}/")
 
 
-def test_ctrl_c_ends_it_quietly(toys, results, monkeypatch):
+def test_a_port_that_is_taken_is_one_line(toys, results):
     toys("index=1")
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        shown = in_process([f"results={results}", f"port={port}"], ui.main)
+    assert shown.status == 1
+    assert f"port={port}: another program listens there; choose another, port={port + 1}" in shown.err
 
-    def interrupted(command, env):
+
+# Answers one connection, says whether MLflow's defaults were set, and ends with the status 3.
+ANSWERS_ONCE = """
+import os, socket, sys
+with socket.create_server(("127.0.0.1", int(sys.argv[1]))) as server:
+    server.accept()
+sys.exit(3 if os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true" and "PATH" in os.environ else 4)
+"""
+
+
+def test_the_link_is_said_once_the_server_answers(capfd):
+    port = free_port()
+    assert ui.serve([sys.executable, "-c", ANSWERS_ONCE, str(port)], port, "here it is") == 3
+    assert capfd.readouterr().out == "here it is\n"
+    assert ui.DEFAULTS["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] == "false"
+
+
+def test_a_server_that_does_not_start_gives_no_link(capfd):
+    assert ui.serve([sys.executable, "-c", "raise SystemExit(5)"], free_port(), "here it is") == 5
+    assert capfd.readouterr().out == ""
+
+
+def test_ctrl_c_ends_it_quietly(monkeypatch, capfd):
+    def interrupted(seconds):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(ui.subprocess, "call", interrupted)
-    ended = in_process([f"results={results}"], ui.main)
-    assert (ended.status, ended.err) == (0, "")
+    monkeypatch.setattr(ui.time, "sleep", interrupted)
+    before = signal.getsignal(signal.SIGTERM)
+    assert ui.serve([sys.executable, "-c", "import time; time.sleep(600)"], free_port(), "here it is") == 0
+    assert capfd.readouterr() == ("", "")
+    assert signal.getsignal(signal.SIGTERM) == before
 
 
 def free_port():
@@ -98,7 +123,7 @@ def server(toys, results):
         start_new_session=True,
     )  # fmt: skip
     try:
-        link = process.stdout.readline().split()[-1]
+        link = next(line for line in process.stdout if "/#/" in line).split()[-1]
         assert link.startswith(f"http://127.0.0.1:{port}/#/experiments/")
         address = link.partition("/#/")[0]
         _wait(address, process)
