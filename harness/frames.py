@@ -135,7 +135,8 @@ def _wide(infos: pd.DataFrame, params: pd.DataFrame, tags: pd.DataFrame, metrics
 def _settled(frame: pd.DataFrame) -> pd.DataFrame:
     """One row for each thing that was tried: a run that was killed is no result once another has finished it."""
     order = frame.assign(_finished=frame["status"] == "FINISHED").sort_values(["_finished", "start"], kind="stable")
-    return frame.loc[order.drop_duplicates(["hash", "source", "machine"], keep="last").index.sort_values()]
+    kept = order.drop_duplicates(["hash", "source", "machine"], keep="last").index
+    return frame.loc[kept.sort_values()].reset_index(drop=True)
 
 
 def _typed(column: pd.Series) -> pd.Series:

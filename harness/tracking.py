@@ -129,7 +129,7 @@ class Store:
         """The finished runs of this machine, by (configuration hash, source digest)."""
         wanted = f"attributes.status = 'FINISHED' and tags.kind = 'run' and tags.machine = '{machine.identity()}'"
         return {
-            (run.data.tags["hash"], run.data.tags["source"]): Finished(run.info.run_id, run.data.tags[SWEEP])
+            (run.data.tags["hash"], run.data.tags["source"]): Finished(run.info.run_id, run.data.tags.get(SWEEP, ""))
             for run in self._search(experiment_id, wanted)
         }
 

@@ -40,6 +40,7 @@ def assemble(store: Store, title: str, sweep: str) -> Report:
     """Read the sweep's runs and let its experiments' claims and figures speak. Timings are this machine's alone."""
     runs = frames.runs(store, title, sweep)
     history = frames.history(store, title, sweep)
+    history = history[history["run_id"].isin(runs["run_id"])]
     weighed: list[Weighed] = []
     drawings: list[Drawing] = []
     for target, of_experiment in frames.comparable(runs).groupby("experiment_class", sort=False):

@@ -35,7 +35,11 @@ def main() -> None:
         if not chosen["sweep"]:
             raise ConfigurationError(f"sweep=NAME is missing; usage: {USAGE}")
         store = existing(Settings(str(chosen["results"]), chosen["uri"]))
-        newest = store.last(chosen["sweep"])[1]
+        experiment, newest, _ = store.last(chosen["sweep"])
+        if chosen["id"] and not (chosen["id"].isalnum() and any(store.search(experiment, chosen["id"]))):
+            raise ConfigurationError(
+                f"id={chosen['id']}: no such sweep of {chosen['sweep']}; should be an id that a report shows"
+            )
         report.publish(store, chosen["sweep"], chosen["id"] or newest, Console(soft_wrap=True))
     except (ConfigurationError, StoreError) as error:
         sys.exit(f"harness.report: {error}")

@@ -233,7 +233,7 @@ def test_every_loss_trains_on_a_noise_that_fits(name, layout):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"loss": losses.Softmax()}, "loss=softmax takes classes .* use loss=squared or loss=absolute"),
+        ({"loss": losses.Softmax()}, "loss=softmax takes classes .* use loss=absolute or loss=huber"),
         ({"data": Digits()}, "loss=squared takes real numbers, but the data .* use loss=softmax"),
         ({"data": BreastCancer(), "loss": losses.Huber()}, "use loss=logistic"),
         ({"threads": 10**6}, r"threads: 1000000; should be in 1\.\."),

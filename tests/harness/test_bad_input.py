@@ -10,7 +10,7 @@ from collections import namedtuple
 import pytest
 from bench import TOYS, in_process, runs
 
-from harness import tracking, ui
+from harness import storage, ui
 from harness.report.__main__ import main as report_main
 
 REFUSED = {
@@ -53,8 +53,21 @@ REFUSED = {
     "no file": (["data=table", "data.path=x.csv", "data.target=y"], "data.path=x.csv: no file "),
     "no values": (["seed=range(0)"], "the sweep is empty: each swept key needs at least one value"),
     "no key": (["=3"], "'=3': there is no key; should be key=value"),
-    "no value": (["batch_size"], "Error parsing override 'batch_size' missing EQUAL"),
-    "no end": (["batch_size=[1"], "no viable alternative at input '[1'"),
+    "no value": (["batch_size"], "'batch_size': not a setting; should be key=value"),
+    "no end": (["batch_size=[1"], "batch_size=[1: the value cannot be read; brackets should be closed and not empty"),
+    "no choice": (["seed=choice()"], "seed=choice(): the value cannot be read; brackets should be closed and not empty"),
+    "no quotes": (["data.path=~/x"], "data.path=~/x: the value cannot be read; should be in quotes, 'data.path=\"~/x\"'"),
+    "no list": (["step_size=interval(0,1)"], "step_size=interval(0,1): has no end of values; should list them"),
+    "no number": (["step_size=nan"], "step_size=nan: should be finite"),
+    "infinite": (["step_size=inf"], "step_size=inf: should be finite"),
+    "a target that is none": (["target_loss=nan"], "target_loss=nan: should be finite"),
+    "true for one": (["batch_size=true"], "batch_size=true: should be a number"),
+    "a number for a name": (["data=table", "data.path=x.csv", "data.target=1"], "data.target=1: should be text, in quotes "),
+    "another noise's": (["noise.nu=3"], "noise.nu: what was chosen has no such setting; it goes with noise=student_t"),
+    "nobody's": (["noise.sclae=3"], "noise.sclae: no such setting; did you mean 'scale'?"),
+    "too much": (["data.samples=1000000000000"], "data.samples=1000000000000: X would take 74506 GiB; this machine has "),
+    "no such file of configuration": (["--config-name=foo"], "--config-name=foo: there is no such file in conf/"),
+    "resolve": (["--resolve"], "--resolve: goes with --cfg or --help alone"),
     "mode": (["hydra.mode=RUN"], "hydra.mode: stays MULTIRUN; a single run is a sweep of one"),
     "no name": (["name=null"], "name=null: should be a name for a folder"),
     "name with a path": (["name=a/b"], "name=a/b: should be a name for a folder, without a path"),
@@ -112,13 +125,13 @@ def test_results_that_can_not_be_written_to(tmp_path, monkeypatch):
     def read_only(dir):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(tracking.tempfile, "TemporaryFile", read_only)
+    monkeypatch.setattr(storage.tempfile, "TemporaryFile", read_only)
     refused = in_process([*TOYS, f"results={tmp_path / 'fresh'}"])
     assert "cannot be written to (Permission denied)" in refused.line
 
 
 def test_a_database_that_is_locked(toys, results, monkeypatch):
-    monkeypatch.setattr(tracking, "LOCK_WAIT_S", 0.1)
+    monkeypatch.setattr(storage, "LOCK_WAIT_S", 0.1)
     with contextlib.closing(sqlite3.connect(results / "mlflow.db", isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
         refused = toys("index=1")
@@ -141,7 +154,7 @@ def test_a_database_that_mlflow_does_not_know(toys, results):
 
 def test_a_full_disk(toys, results, monkeypatch):
     usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr(tracking.shutil, "disk_usage", lambda folder: usage(1 << 30, 1 << 30, 5 << 19))
+    monkeypatch.setattr(storage.shutil, "disk_usage", lambda folder: usage(1 << 30, 1 << 30, 5 << 19))
     refused = toys("index=1")
     assert (
         "is on a full disk, 2.5 MiB free; a sweep wants 16 MiB at least: make room, or choose another" in refused.line
@@ -156,7 +169,10 @@ def test_a_full_disk(toys, results, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "sweep=NAME is missing; usage: python -m harness.report sweep=NAME [results=FOLDER] [uri=MLFLOW_SERVER]"),
+        (
+            [],
+            "sweep=NAME is missing; usage: python -m harness.report sweep=NAME [id=ID] [results=FOLDER] [uri=MLFLOW_SERVER]",
+        ),
         (["sweap=tour"], "sweap=tour: not an option; did you mean 'sweep'? usage: python -m harness.report "),
         (["tour"], "tour: not an option; "),
         (["sweep=tour"], "results=results: no runs there; run a sweep, or choose its folder with results=FOLDER"),

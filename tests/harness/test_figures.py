@@ -11,8 +11,7 @@ import pandas as pd
 import pytest
 
 from harness.contract import Bars, Curve, HeatMap
-from harness.report.figures import COLOURS, axes, draw, label
-from harness.report.verdicts import mean_interval
+from harness.report.figures import COLOURS, DASHES, axes, described, draw, label
 
 RNG = np.random.default_rng(12)
 NONE = pd.DataFrame({"run_id": [], "metric": [], "step": [], "value": []})
@@ -37,18 +36,16 @@ def lines(drawn):
     return {(trace.xaxis or "x", trace.name): trace for trace in drawn.data if trace.name is not None}
 
 
-def expected_band(values, log):
-    x = np.log(values) if log else np.asarray(values)
-    low, high = mean_interval(x, 0.95)
-    bounds = np.array([x.mean(), low, high])
-    return np.exp(bounds) if log else np.array([bounds[0], max(low, 0), high])
+def expected_band(values):
+    """The median and, of fewer than six values, their range: no narrower interval holds a median with 95 %."""
+    return [np.median(values), np.min(values), np.max(values)]
 
 
 # Curves
 
 
 @pytest.mark.parametrize("log", [True, False])
-def test_a_curve_is_the_mean_over_seeds_with_its_interval(log):
+def test_a_curve_is_the_median_over_seeds_with_its_interval(log):
     runs = runs_of(loss=["huber", "squared"], seed=[0, 1, 2])
     history = history_of(runs)
     drawn = draw(Curve("train/loss", "t", log_y=log), runs, history)
@@ -58,7 +55,7 @@ def test_a_curve_is_the_mean_over_seeds_with_its_interval(log):
         assert trace.x.tolist() == [0, 1, 2, 3]
         for step, y, band in zip(trace.x, trace.y, trace.customdata, strict=True):
             values = merged[(merged["loss"] == name) & (merged["step"] == step)]["value"]
-            assert [y, *band] == pytest.approx(expected_band(values, log), rel=1e-12)
+            assert [y, *band] == pytest.approx(expected_band(values), rel=1e-12)
     bands = [trace for trace in drawn.data if trace.name is None]
     assert [trace.fill for trace in bands] == [None, "tonexty"] * 2
     for low, high, line in zip(bands[::2], bands[1::2], lines(drawn).values(), strict=True):
@@ -90,7 +87,7 @@ def test_two_axes_are_panels_and_lines():
     runs = runs_of(batch_size=[8.0, math.nan], loss=["a", "b", "c"])
     history = history_of(runs)
     drawn = draw(Curve("train/loss", "t"), runs, history)
-    assert [a.text for a in drawn.layout.annotations] == ["batch_size 8", "batch_size all"]
+    assert [a.text for a in drawn.layout.annotations] == ["batch_size=8", "batch_size=null"]
     found = lines(drawn)
     assert set(found) == {(x, loss) for x in ("x", "x2") for loss in "abc"}
     for (panel, loss), trace in found.items():
@@ -100,13 +97,14 @@ def test_two_axes_are_panels_and_lines():
         ]["run_id"]
         assert trace.y.tolist() == history[history["run_id"] == run]["value"].tolist()
         assert trace.line.color == COLOURS["abc".index(loss)]
+        assert trace.line.dash == DASHES["abc".index(loss)]  # a line beneath another shows through
     assert sum(bool(trace.showlegend) for trace in drawn.data) == 3  # each name once
 
 
 def test_an_axis_of_too_many_values_is_no_panel():
     runs = runs_of(step_size=[0.1 * i for i in range(1, 9)], loss=["a", "b"])
     drawn = draw(Curve("train/loss", "t"), runs, history_of(runs))
-    assert [a.text for a in drawn.layout.annotations] == ["loss a", "loss b"]
+    assert [a.text for a in drawn.layout.annotations] == ["a", "b"]
     assert drawn.layout.legend.title.text == "step_size"
 
 
@@ -184,7 +182,7 @@ def test_a_heat_map_holds_medians():
     runs = runs_of(batch_size=[64, 8, math.nan], step_size=[0.1, 1.0], seed=[0, 1, 2])
     drawn = draw(HeatMap("batch_size", "step_size", "train/loss", "t", log_z=True), runs, NONE)
     [trace] = drawn.data
-    assert trace.x == ("8", "64", "all")
+    assert trace.x == ("8", "64", "null")
     assert trace.y == ("0.1", "1")
     for i, step in enumerate((0.1, 1.0)):
         for j, size in enumerate((8, 64, None)):
@@ -195,7 +193,8 @@ def test_a_heat_map_holds_medians():
             median = cell["train/loss"].median()
             assert trace.customdata[i][j] == median
             assert trace.z[i][j] == pytest.approx(math.log10(median))
-            assert trace.text[i][j] == f"{median:.3g}"
+            low, high = cell["train/loss"].min(), cell["train/loss"].max()
+            assert trace.text[i][j] == f"{median:.3g}<br>{low:.2g} – {high:.2g}"
     assert drawn.layout.xaxis.type == drawn.layout.yaxis.type == "category"
 
 
@@ -205,8 +204,9 @@ def test_a_heat_map_says_what_diverged():
     runs.loc[(runs["step_size"] == 10.0) & (runs["batch_size"] == 8), "train/loss"] = math.nan
     runs.loc[(runs["step_size"] == 10.0) & (runs["batch_size"] == 64) & (runs["seed"] == 0), "train/diverged"] = 0.0
     drawn = draw(HeatMap("batch_size", "step_size", "train/loss", "t"), runs, NONE)
-    median = runs[(runs["step_size"] == 10.0) & (runs["batch_size"] == 64)]["train/loss"].median()
-    assert list(drawn.data[0].text[1]) == ["<br>2 of 2 diverged", f"{median:.3g}<br>1 of 2 diverged"]
+    [kept] = runs[(runs["step_size"] == 10.0) & (runs["batch_size"] == 64) & (runs["seed"] == 0)]["train/loss"]
+    assert list(drawn.data[0].text[1]) == ["2 of 2 diverged", f"{kept:.3g}<br>1 of 2 diverged"]
+    assert drawn.data[0].customdata[1][1] == kept
     assert "diverged" not in "".join(drawn.data[0].text[0])
     assert math.isnan(drawn.data[0].z[1][0])
 
@@ -231,7 +231,7 @@ def test_a_combination_that_was_not_run_is_an_empty_cell():
 
 
 @pytest.mark.parametrize("log", [True, False])
-def test_bars_are_means_with_whiskers(log):
+def test_bars_are_medians_with_whiskers(log):
     runs = runs_of(layout=["rows", "columns"], dtype=["float32", "float64"], seed=[0, 1, 2])
     drawn = draw(Bars("time/epoch_s", "layout", "t", log_y=log), runs, NONE)
     assert [trace.name for trace in drawn.data] == ["float32", "float64"]
@@ -239,19 +239,46 @@ def test_bars_are_means_with_whiskers(log):
         assert list(trace.x) == ["columns", "rows"]
         for x, y, above, below in zip(trace.x, trace.y, trace.error_y.array, trace.error_y.arrayminus, strict=True):
             values = runs[(runs["dtype"] == trace.name) & (runs["layout"] == x)]["time/epoch_s"]
-            assert [y, y - below, y + above] == pytest.approx(expected_band(values, log), rel=1e-9)
+            assert [y, y - below, y + above] == pytest.approx(expected_band(values), rel=1e-9)
         assert trace.error_y.visible
     assert drawn.layout.yaxis.type == ("log" if log else "linear")
     assert drawn.layout.barmode == "group"
 
 
-def test_whiskers_may_reach_below_nought_where_values_do():
-    runs = runs_of(layout=["rows", "columns"], seed=[0, 1])
-    runs["train/change"] = [-1.0, 1.0, 2.0, 2.5]
+def test_six_seeds_or_more_have_an_interval_narrower_than_their_range():
+    runs = runs_of(layout=["rows", "columns"], seed=range(9))
+    runs["train/change"] = [*range(9), *range(10, 19)]
     [trace] = draw(Bars("train/change", "layout", "t"), runs, NONE).data
     rows = list(trace.x).index("rows")
-    assert trace.y[rows] == 0
-    assert trace.error_y.arrayminus[rows] == pytest.approx(-mean_interval([-1, 1], 0.95)[0])
+    # the second smallest and largest of nine: 1 − 2·(1 + 9)/2⁹ = 96 %
+    assert (trace.y[rows], trace.error_y.arrayminus[rows], trace.error_y.array[rows]) == (4, 3, 3)
+
+
+@pytest.mark.parametrize("figure", [
+    Bars("time/epoch_s", "layout", "t", interval=("time/low_s", "time/high_s")),
+    Curve("time/epoch_s", "t", x="batch_size", interval=("time/low_s", "time/high_s")),
+])  # fmt: skip
+def test_a_single_run_has_the_interval_it_measured_itself(figure):
+    runs = runs_of(layout=["rows", "columns"], batch_size=[8, 64])
+    runs["time/low_s"], runs["time/high_s"] = runs["time/epoch_s"] / 2, runs["time/epoch_s"] * 3
+    drawn = draw(figure, runs, NONE)
+    shown = {band for trace in drawn.data if trace.customdata is not None for band in map(tuple, trace.customdata)}
+    assert shown == set(zip(runs["time/low_s"], runs["time/high_s"], strict=True))
+
+
+def test_what_diverged_is_counted_and_left_out_of_lines_and_bars():
+    runs = runs_of(step_size=[0.1, 1.0, 9.0], seed=[0, 1])
+    history = history_of(runs)
+    runs["train/diverged"] = [0.0, 0.0, 1.0, 0.0, 1.0, 1.0]
+    drawn = draw(Curve("train/loss", "t"), runs, history)
+    found = {trace.name: trace for trace in drawn.data if trace.name is not None}
+    assert set(found) == {"0.1", "1 (1 of 2 diverged)", "9 (2 of 2 diverged)"}
+    kept = history[history["run_id"] == runs["run_id"][3]]["value"]
+    assert found["1 (1 of 2 diverged)"].y.tolist() == kept.tolist()
+    assert found["9 (2 of 2 diverged)"].y == (None,)
+    [bars] = draw(Bars("train/loss", "step_size", "t"), runs, NONE).data
+    assert list(bars.x) == ["0.1", "1"]
+    assert bars.y[1] == runs["train/loss"][3]
 
 
 def test_bars_of_single_runs_have_no_whiskers():
@@ -266,10 +293,17 @@ def test_bars_of_single_runs_have_no_whiskers():
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(64.0, "64"), (0.5, "0.5"), (math.nan, "all"), (None, "all"), ("rows", "rows"), (64, "64"), (1e-5, "1e-05")],
+    [(64.0, "64"), (0.5, "0.5"), (math.nan, "null"), (None, "null"), ("rows", "rows"), (64, "64"), (1e-5, "1e-05")],
 )
 def test_labels(value, text):
     assert label(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [("huber", "huber"), (8.0, "size=8"), (None, "size=null"), ("true", "size=true")]
+)
+def test_what_does_not_name_itself_has_its_key(value, text):
+    assert described("size", value) == text
 
 
 def test_axes_are_what_varies_but_repeats():

@@ -76,7 +76,7 @@ def test_a_processor_of_another_kind_has_a_name(monkeypatch):
     assert machine._cpu_model()
 
 
-def test_an_identity_is_of_the_hardware_alone(monkeypatch):
+def test_an_identity_is_of_what_decides_a_timing(monkeypatch):
     facts = dict(machine.fingerprint())
     first = machine.identity()
     assert first == machine.identity()
@@ -86,9 +86,9 @@ def test_an_identity_is_of_the_hardware_alone(monkeypatch):
         monkeypatch.setattr(machine, "fingerprint", lambda: {**facts, **changed})
         return machine.identity()
 
-    for key in ("version.numpy", "version.mlflow", "python", "os", "memory_gib"):
+    for key in ("version.mlflow", "version.pandas", "os", "memory_gib"):
         assert with_facts(**{key: "of another day"}) == first
-    for key in ("cpu", "cores", "cache.l2"):
+    for key in ("cpu", "cores", "threads", "cache.l2", "python", "version.numpy", "version.numba"):
         assert with_facts(**{key: "of another machine"}) != first
 
 

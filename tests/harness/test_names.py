@@ -38,9 +38,10 @@ def test_names(arguments, expected):
     assert names(*arguments) == expected
 
 
-def test_a_setting_of_a_choice_is_logged_only_where_it_varies_within_the_choice():
+def test_every_setting_is_logged_under_the_key_that_sets_it():
     plain = named("loss=squared,huber", "noise=gaussian")
-    assert not any("." in key for one in plain for key in one.params)
+    assert [one.params.get("loss.delta") for one in plain] == [None, "1.345"]
+    assert {one.params["noise.scale"] for one in plain} == {"1.0"}
     within = named("loss=huber", "loss.delta=1,2")
     assert [one.params["loss.delta"] for one in within] == ["1", "2"]
     assert {"loss", "noise", "data", "batch_size", "seed", "experiment"} <= set(within[0].params)

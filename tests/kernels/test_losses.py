@@ -225,7 +225,7 @@ def test_multinomial_with_one_trial_is_softmax():
         (lambda: losses.StudentT(nu=-1), "nu: -1; should be"),
         (lambda: losses.StudentT(scale=float("nan")), "scale: nan; should be"),
         (lambda: losses.Multinomial(trials=0), "trials: 0; should be"),
-        (lambda: losses.named("hubr"), "loss: 'hubr'; should be one of squared, absolute, huber"),
+        (lambda: losses.named("hubr"), "loss: 'hubr'; should be one of absolute, huber, logistic"),
     ],
 )
 def test_bad_parameters_are_refused(make, message):

@@ -193,7 +193,13 @@ FILES = {
     "other text": ("a,y\nü,1\n".encode("latin-1"), r"not readable as \.csv \([^\n]*utf-8[^\n]*\)"),
     "an index": (b"a,y\n0,1,2\n1,4,5\n", r"not readable as \.csv \([^\n]*does not match length of data[^\n]*\)"),
     "same names": (b"y, a,y\n1,2,3\n", r"not readable as \.csv \(two columns are called 'y'\)"),
-    "semicolons": (b"alpha;beta;y\n1;2;3\n", r"no column 'y'; it has alpha;beta;y"),
+    "semicolons": (b"alpha;beta;y\n1;2;3\n", r"not readable as \.csv \(.* separated by semicolons; should be commas\)"),
+    "decimal commas": (b"a;y\n1,5;2,5\n", r"not readable as \.csv \(.* separated by semicolons; should be commas\)"),
+    "tabs": (b"a\ty\n1\t2\n", r"not readable as \.csv \(.* separated by tabs; should be commas\)"),
+    "pandas' own index": (
+        b",a,y\n0,1,2\n1,4,5\n",
+        r"column 1 has no name, an index perhaps; .*data\.drop='\[\"Unnamed: 0\"\]'",
+    ),
 }
 
 
