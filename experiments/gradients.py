@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from experiments.passes import material
-from harness.contract import WHOLE_RUN, Bars, Claim, Count, Evidence, Experiment, Figure, Row, Seed
+from harness.contract import WHOLE_RUN, Bars, Claim, Count, Evidence, Experiment, Figure, Row, Seed, counted
 from kernels import stream
 from kernels.layouts import Layout
 from kernels.losses import Loss, Target
@@ -35,7 +35,7 @@ def _softmax_batch(runs: pd.DataFrame, history: pd.DataFrame) -> Evidence | None
         predicted=0.0,
         samples=[*formula, *difference],
         accept=(0.0, 1.0),
-        conditions=f"{len(softmax)} runs; Xᵀ(Z − Y) in float64 NumPy, differences along {DIRECTIONS} random directions",
+        conditions=f"{counted(len(softmax), 'run')}; Xᵀ(Z − Y) in float64 NumPy, differences along {DIRECTIONS} random directions",
         details=errors.groupby(["layout", "dtype"]).max().reset_index().to_markdown(index=False, floatfmt=".1e"),
     )
 

@@ -12,13 +12,14 @@ from scipy.optimize import brentq
 
 from experiments.data import Data
 from experiments.train import fits
-from harness.contract import WHOLE_RUN, Bars, Claim, Evidence, Experiment, Figure, Row, Seed
+from harness.contract import WHOLE_RUN, Bars, Claim, Evidence, Experiment, Figure, Row, Seed, counted
 from kernels.losses import Loss, Target
 
 # A constant found by a root search agrees with a sum or an order statistic to rounding, not better.
 AGREEMENT = 1e-9
 # Below this distance (in standard deviations) mean and median can't be told apart, and the sample proves nothing.
 APART = 1e-6
+EVEN = "; of an even number of values, all between the two in the middle are medians"
 
 
 def _is(statistic: str, loss: str) -> Callable[[pd.DataFrame, pd.DataFrame], Evidence | None]:
@@ -34,7 +35,7 @@ def _is(statistic: str, loss: str) -> Callable[[pd.DataFrame, pd.DataFrame], Evi
             predicted=0.0,
             samples=wanted[f"model/{statistic}_distance"].tolist(),
             accept=(0.0, AGREEMENT),
-            conditions=f"{len(wanted)} samples, all with mean and median apart",
+            conditions=counted(len(wanted), "sample") + ", with mean and median apart" + EVEN * (statistic == "median"),
             details=wanted[shown].head(8).to_markdown(index=False, floatfmt=".9g"),
         )
 

@@ -168,6 +168,11 @@ META = (
 )  # fmt: skip
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 run`, `2 runs`."""
+    return f"{number} {noun}{'s' * (number != 1)}"
+
+
 def settings(runs: pd.DataFrame) -> list[str]:
     """The columns of a frame of runs that are settings of the experiment."""
     return [column for column in runs.columns if "/" not in column and column not in META]

@@ -25,7 +25,7 @@ from rich.text import Text
 
 from harness import machine, runner
 from harness.config import ConfigurationError, Job, as_text, choice, job
-from harness.contract import varying
+from harness.contract import counted, varying
 from harness.expand import Expansion, Point
 from harness.progress import SweepProgress
 from harness.tracking import Record, Settings, Store
@@ -174,9 +174,9 @@ def _title(points: Sequence[Point]) -> str:
 def _opening(
     title: str, points: int, jobs: int, waiting: int, recovered: int, stuck: Sequence[Path], reaped: int
 ) -> str:
-    said = [f"sweep {title}: {jobs} run{'s' * (jobs != 1)}, {jobs - waiting} finished before, {waiting} to go"]
+    said = [f"sweep {title}: {counted(jobs, 'run')}, {jobs - waiting} finished before, {waiting} to go"]
     if points > jobs:
-        said.append(f"{points - jobs} duplicate{'s' * (points - jobs != 1)} dropped")
+        said.append(f"{counted(points - jobs, 'duplicate')} dropped")
     if reaped:
         said.append(f"{reaped} left over by a dead process, closed")
     if recovered:

@@ -13,7 +13,7 @@ from plotly.offline import get_plotlyjs
 
 from harness import machine
 from harness.config import locate
-from harness.contract import DIVERGED, Experiment, Verdict, axes, metric_of
+from harness.contract import DIVERGED, Experiment, Verdict, axes, counted, metric_of
 
 UI = "http://127.0.0.1:5000"
 
@@ -50,7 +50,8 @@ def html(
     shown = columns(runs)
     return template.render(
         title=title, sweep=sweep, verdicts=[_verdict(v) for v in verdicts], figures=figures,
-        plotly=get_plotlyjs() if figures else "", columns=shown, rows=_rows(runs, shown, experiment),
+        plotly=get_plotlyjs() if figures else "", runs=counted(len(runs), "run"), columns=shown,
+        rows=_rows(runs, shown, experiment),
         counts=runs["status"].value_counts().to_dict(), machine=machine.fingerprint(), identity=machine.identity(),
         others=sorted(set(runs["machine"].dropna()) - {machine.identity()}),
         address=UI, links_move=experiment.startswith(UI),
@@ -115,7 +116,7 @@ def _rows(runs: pd.DataFrame, shown: list[str], experiment: str) -> list[dict[st
 def markdown(title: str, runs: pd.DataFrame, verdicts: list[Verdict]) -> str:
     """The report as Markdown: for the summary run in MLflow, and for a terminal."""
     counts = ", ".join(f"{count} {str(status).lower()}" for status, count in runs["status"].value_counts().items())
-    parts = [f"# {title}", f"{len(runs)} runs: {counts}.", "## Verdicts"]
+    parts = [f"# {title}", f"{counted(len(runs), 'run')}: {counts}.", "## Verdicts"]
     if verdicts:
         rows = [
             [v.claim.id, v.claim.statement, number(v.evidence.predicted), number(v.measured),

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from harness import frames
 from harness.config import choice
-from harness.contract import Verdict
+from harness.contract import Verdict, counted
 from harness.report.figures import axes, diverged, label
 from harness.report.page import metrics_of, number
 
@@ -24,9 +24,7 @@ def show(runs: pd.DataFrame, verdicts: list[Verdict], console: Console) -> None:
         for table in _tables(str(target), mine):
             console.print(table, soft_wrap=False, markup=False)
     counts = runs["status"].str.lower().value_counts()
-    console.print(
-        ", ".join(f"{count} run{'s' * (count != 1)} {status}" for status, count in counts.items()), highlight=False
-    )
+    console.print(", ".join(f"{counted(count, 'run')} {status}" for status, count in counts.items()), highlight=False)
     said = Table.grid(padding=(0, 2))
     for v in verdicts:
         low, high = (number(bound) for bound in v.interval)
@@ -57,7 +55,7 @@ def _tables(target: str, runs: pd.DataFrame) -> list[Table]:
             continue
         groups = list(part.groupby(keys, dropna=False))
         more = f", {len(groups) - SHOWN_ROWS} more in the report" if len(groups) > SHOWN_ROWS else ""
-        name = f"{choice(target)} {str(grid or '').replace('_', ' ')}".strip()
+        name = " ".join(dict.fromkeys([choice(target), *str(grid or "").split("_")])).strip()
         table = Table(title=f"{name}: medians{more}", title_justify="left", title_style="bold")
         for key in keys:
             table.add_column(key)
