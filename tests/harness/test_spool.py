@@ -6,6 +6,7 @@ import json
 
 import pytest
 from bench import record, runs, values
+from mlflow.exceptions import MlflowException
 
 from harness import runner, spool, tracking
 from harness.contract import Row
@@ -147,3 +148,36 @@ def test_a_run_that_no_store_takes_does_not_stand_in_the_way(toys, results):
     assert done.status == 0
     assert f"1 kept by an earlier sweep, logged; 1 kept by an earlier sweep can't be logged: {stuck}" in done.out
     assert json.loads(stuck.read_text())["record"]["name"] == "stuck"
+
+
+def test_a_kept_run_that_the_store_knows_goes_on_where_it_was(store):
+    """No twin of it is made, and no row is written twice."""
+    made = record("half", [Row(0, {"train/a": 1.0})])
+    store.begin(store.experiment("toys"), made)
+    store.write(made)
+    made.rows.append(Row(1, {"train/a": 2.0}))
+    made.status = "FINISHED"
+    spool.save(made, "toys", store.results)
+    assert runner.recover(store) == (1, [])
+    assert runs(store.results, "toys")["run_id"].tolist() == [made.run_id]
+    assert store.metric_history(made.run_id, "train/a") == [(0, 1.0), (1, 2.0)]
+
+
+def test_a_kept_run_of_a_database_that_is_gone_is_logged_whole(store):
+    made = record("orphan", [Row(0, {"train/a": 1.0}), Row(1, {"train/a": 2.0})], run_id="0" * 32, written=2)
+    made.status = "FINISHED"
+    spool.save(made, "toys", store.results)
+    assert runner.recover(store) == (1, [])
+    [run_id] = runs(store.results, "toys")["run_id"]
+    assert store.metric_history(run_id, "train/a") == [(0, 1.0), (1, 2.0)]
+
+
+def test_a_kept_run_waits_where_the_store_can_not_be_asked(store, monkeypatch):
+    file = spool.save(record("waits", run_id="0" * 32), "toys", store.results)
+
+    def fails(run_id):
+        raise MlflowException("the server is busy")
+
+    monkeypatch.setattr(store.client, "get_run", fails)
+    assert runner.recover(store) == (0, [file])
+    assert file.exists()

@@ -100,6 +100,18 @@ def test_a_run_is_there_while_it_goes_on(store):
     assert float(run.data.tags["heartbeat"]) >= int(before)
 
 
+def test_of_two_sweeps_that_make_an_experiment_at_once_both_have_it(store, monkeypatch):
+    find, create = store.client.get_experiment_by_name, store.client.create_experiment
+    answers = [lambda name: None, find]  # it is not there when looked for, and there when made
+    monkeypatch.setattr(store.client, "get_experiment_by_name", lambda name: answers.pop(0)(name))
+    made = create("same")
+    assert store.experiment("same") == made
+
+    answers[:] = [lambda name: None] * 2
+    with pytest.raises(StoreError, match=r"could not find or make experiment same in sqlite"):
+        store.experiment("same")
+
+
 # Who is dead
 
 
