@@ -25,6 +25,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 # All of fast math but `nnan` and `ninf`: with those a NaN may vanish, and divergence has to show.
 FASTMATH = {"nsz", "arcp", "contract", "afn", "reassoc"}
+# False where NUMBA_DISABLE_JIT is set: kernels then run as the Python that they are written in.
+COMPILED = not numba.config.DISABLE_JIT
 
 
 def source_digest(folder: Path = Path(__file__).parent) -> str:

@@ -39,17 +39,25 @@ def partials(samples: int, n: int, k: int) -> int:
 def forward(layout: type[Layout], dtype: np.dtype[Any]) -> Kernel:
     """`forward(X, order, theta (k, n), out)`: the logits of the samples in `order`, written to `out` in the layout's shape."""
     real = real_type(dtype)
-    logits, store, block_size = layout.logits, layout.store, layout.samples_per_block
+    logits, store, samples_per_block, room_for = layout.logits, layout.store, layout.samples_per_block, layout.room_for
+    settle = layout.settle
 
     def forward(X, order, theta, out, samples):
         k, n = theta.shape
         parts = partials(samples, n, k)
+        block_size = samples_per_block(n, X.itemsize)
+        in_turn = order.size == 0
         for part in prange(parts):
             H = np.empty((k, block_size), X.dtype)
+            room = np.empty(room_for(n, block_size, in_turn), X.dtype)
+            picks, ahead, features = np.empty(block_size, np.int64), np.empty(block_size, np.int64), np.arange(n)
             stop = samples * (part + 1) // parts
             for start in range(samples * part // parts, stop, block_size):
                 count = min(block_size, stop - start)
-                logits(X, order, start, count, theta, H)
+                pick(order, start, stop, picks)
+                pick(order, start + count, stop, ahead)
+                settle(X, picks, count, in_turn, room)
+                logits(X, picks, ahead, count, in_turn, features, theta, H, room)
                 store(H, out, start, count)
 
     signature = types.void(reads(real, 2), reads(types.int64, 1), reads(real, 2), writes(real, 2), types.int64)
@@ -60,19 +68,26 @@ def forward(layout: type[Layout], dtype: np.dtype[Any]) -> Kernel:
 def gradient(layout: type[Layout], dtype: np.dtype[Any]) -> Kernel:
     """`gradient(X, order, deltas, G (partials, k, n), samples)`: G[0] = (XᵀΔ)ᵀ over the samples in `order`."""
     real = real_type(dtype)
-    load, accumulate, block_size = layout.load, layout.accumulate, layout.samples_per_block
+    load, accumulate, samples_per_block = layout.load, layout.accumulate, layout.samples_per_block
+    room_for, settle = layout.room_for, layout.settle
 
     def gradient(X, order, deltas, G, samples):
         k, n = G.shape[1:]
         parts = partials(samples, n, k)
+        block_size = samples_per_block(n, X.itemsize)
+        in_turn = order.size == 0
         for part in prange(parts):
             D = np.empty((k, block_size), X.dtype)
+            room = np.empty(room_for(n, block_size, in_turn), X.dtype)
+            picks, features = np.empty(block_size, np.int64), np.arange(n)
             G[part].fill(0)
             stop = samples * (part + 1) // parts
             for start in range(samples * part // parts, stop, block_size):
                 count = min(block_size, stop - start)
                 load(deltas, start, count, D)
-                accumulate(X, order, start, count, D, G[part])
+                pick(order, start, stop, picks)
+                settle(X, picks, count, in_turn, room)
+                accumulate(X, picks, count, in_turn, features, D, G[part], room)
         add_up(G, parts, 1.0)
 
     signature = types.void(reads(real, 2), reads(types.int64, 1), reads(real, 2), writes(real, 3), types.int64)
@@ -123,26 +138,41 @@ def descend(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> Ker
 def _visit(loss: type[Loss], layout: type[Layout]) -> Kernel:
     """Sum the losses (times `weight`) and gradients of the samples start … stop: X is read once, block by block."""
     block, logits, accumulate = loss.block, layout.logits, layout.accumulate
-    block_size = layout.samples_per_block
+    samples_per_block, room_for, settle = layout.samples_per_block, layout.room_for, layout.settle
 
     def visit(X, y, order, start, stop, theta, p, weight, G):
-        k = theta.shape[0]
+        k, n = theta.shape
+        block_size = samples_per_block(n, X.itemsize)
+        in_turn = order.size == 0
         H = np.empty((k, block_size), X.dtype)
+        room = np.empty(room_for(n, block_size, in_turn), X.dtype)
+        picks, ahead, features = np.empty(block_size, np.int64), np.empty(block_size, np.int64), np.arange(n)
         v = np.empty(block_size)
         targets = np.empty((block_size,) + y.shape[1:], y.dtype)  # noqa: RUF005  Numba has no starred tuples
         G.fill(0)
         total = 0.0
         for begin in range(start, stop, block_size):
             count = min(block_size, stop - begin)
+            pick(order, begin, stop, picks)
+            pick(order, begin + count, stop, ahead)
             for r in range(count):
-                targets[r] = y[order[begin + r]] if order.size else y[begin + r]
-            logits(X, order, begin, count, theta, H)
+                targets[r] = y[picks[r]]
+            settle(X, picks, count, in_turn, room)
+            logits(X, picks, ahead, count, in_turn, features, theta, H, room)
             block(H[:, :count], targets, v, p)
             total = add_weighed(total, v, count, weight)
-            accumulate(X, order, begin, count, H, G)
+            accumulate(X, picks, count, in_turn, features, H, G, room)
         return total
 
     return inline(visit)
+
+
+@inline
+def pick(order, start, stop, picks):
+    """The numbers of the samples at start, start + 1, … in the order of visit; the last one before `stop` again, beyond."""
+    for r in range(picks.size):
+        at = min(start + r, stop - 1)
+        picks[r] = order[at] if order.size else at
 
 
 @inline_as_written

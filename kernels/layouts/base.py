@@ -1,15 +1,19 @@
 """What a layout is: how X lies in memory, and how the passes move a block of samples through the two products.
 
-The passes in `kernels.passes` work on blocks of `samples_per_block` samples. Inside a block the logits and deltas lie as
+The passes in `kernels.passes` work on blocks of some dozens of samples. Inside a block the logits and deltas lie as
 H (k, samples) whatever the layout, and the parameters and their gradient as (k, n), so that a loss knows no layout
 and both products run along contiguous memory. A layout is these plain functions:
 
-    logits(X, order, start, count, theta, H)     H[:, :count] = the block's rows of Xθ
-    accumulate(X, order, start, count, D, G)     G += the block's part of (XᵀΔ)ᵀ, Δ given as D (k, samples)
-    store(H, out, start, count)                  the block's logits into the caller's array
-    load(given, start, count, D)                 the block's deltas out of the caller's array
+    samples_per_block(n, itemsize)                                        how many samples a block has
+    room_for(n, block, in_turn)                                           shape of what it needs to work in
+    settle(X, picks, count, in_turn, room)                                bring the block into `room`, where that is needed
+    logits(X, picks, ahead, count, in_turn, features, theta, H, room)     H[:, :count] = the block's rows of Xθ
+    accumulate(X, picks, count, in_turn, features, D, G, room)            G += its part of (XᵀΔ)ᵀ, Δ as D (k, samples)
+    store(H, out, start, count)                                           the block's logits into the caller's array
+    load(given, start, count, D)                                          its deltas out of the caller's array
 
-The block's samples are `order[start : start + count]`, or `start … start + count` where `order` is empty.
+The block's samples are picks[:count], which are neighbours if `in_turn`; those of the next block are `ahead`; `features`
+is 0 … n−1.
 """
 
 from __future__ import annotations
@@ -26,7 +30,9 @@ class Layout:
     """A layout convention. A subclass in a file of its own is all that a new layout takes."""
 
     name: ClassVar[str]
-    samples_per_block: ClassVar[int]
+    samples_per_block: ClassVar[Callable[..., int]]
+    room_for: ClassVar[Callable[..., tuple[int, int]]]
+    settle: ClassVar[Callable[..., None]]
     logits: ClassVar[Callable[..., None]]
     accumulate: ClassVar[Callable[..., None]]
     store: ClassVar[Callable[..., None]]

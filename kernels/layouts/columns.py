@@ -10,44 +10,49 @@ from numpy.typing import NDArray
 
 from kernels._jit import inline
 from kernels.layouts.base import Layout
+from kernels.simd import dots, mixtures
+
+# A block is read twice, and most of it stays in a 1 MB L2 meanwhile; the longer it is, the fewer pages are touched.
+BLOCK_BYTES = 1 << 20
+SHORTEST, LONGEST = 64, 512
 
 
 @inline
-def gather(X, f, order, start, count, x):
-    """x[:count] = feature f of the block's samples; a slice of X itself where they are neighbours."""
-    if order.size == 0:
-        return X[f, start : start + count]
-    for r in range(count):
-        x[r] = X[f, order[start + r]]
-    return x[:count]
-
-
-@inline
-def logits(X, order, start, count, theta, H):
-    k, n = theta.shape
-    scratch = np.empty(count, X.dtype)
-    for j in range(k):
-        for r in range(count):
-            H[j, r] = 0
-    for f in range(n):
-        x = gather(X, f, order, start, count, scratch)
-        for j in range(k):
-            weight = theta[j, f]
+def settle(X, picks, count, in_turn, room):
+    """Samples that are no neighbours are put side by side in `room` (features, samples)."""
+    if not in_turn:
+        for f in range(X.shape[0]):
             for r in range(count):
-                H[j, r] += weight * x[r]
+                room[f, r] = X[f, picks[r]]
 
 
 @inline
-def accumulate(X, order, start, count, D, G):
-    k, n = G.shape
-    scratch = np.empty(count, X.dtype)
-    for f in range(n):
-        x = gather(X, f, order, start, count, scratch)
-        for j in range(k):
-            total = X.dtype.type(0)
-            for r in range(count):
-                total += D[j, r] * x[r]
-            G[j, f] += total
+def logits(X, picks, ahead, count, in_turn, features, theta, H, room):
+    n = theta.shape[1]
+    H[:, :count] = 0
+    if in_turn:
+        mixtures(X, features, n, picks[0], count, theta, H, 0)
+    else:
+        mixtures(room, features, n, 0, count, theta, H, 0)
+
+
+@inline
+def accumulate(X, picks, count, in_turn, features, D, G, room):
+    n = G.shape[1]
+    if in_turn:
+        dots(X, features, features, n, picks[0], count, D, G, 0, True)
+    else:
+        dots(room, features, features, n, 0, count, D, G, 0, True)
+
+
+@inline
+def samples_per_block(n, itemsize):
+    return max(SHORTEST, min(LONGEST, BLOCK_BYTES // (n * itemsize) // SHORTEST * SHORTEST))
+
+
+@inline
+def room_for(n, block, in_turn):
+    return (0, 0) if in_turn else (n, block)
 
 
 @inline
@@ -69,7 +74,9 @@ class Columns(Layout):
     """X (n, m): one sample a column."""
 
     name = "columns"
-    samples_per_block = 128  # long enough to vectorise over; 784 features of 128 float32 stay in a 1 MB L2
+    samples_per_block = samples_per_block
+    room_for = room_for
+    settle = settle
     logits = logits
     accumulate = accumulate
     store = store

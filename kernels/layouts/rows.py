@@ -10,29 +10,36 @@ from numpy.typing import NDArray
 
 from kernels._jit import inline
 from kernels.layouts.base import Layout
+from kernels.simd import dots, mixtures
+
+# A block is read twice, and stays in a quarter of a 1 MB L2 meanwhile, with the next one on its way.
+BLOCK_BYTES = 1 << 17
+SHORTEST, LONGEST = 16, 256
 
 
 @inline
-def logits(X, order, start, count, theta, H):
-    k, n = theta.shape
-    for r in range(count):
-        i = order[start + r] if order.size else start + r
-        for j in range(k):
-            total = X.dtype.type(0)
-            for f in range(n):
-                total += X[i, f] * theta[j, f]
-            H[j, r] = total
+def settle(X, picks, count, in_turn, room):
+    """A sample is a row, wherever it lies: there is nothing to do."""
 
 
 @inline
-def accumulate(X, order, start, count, D, G):
-    k, n = G.shape
-    for r in range(count):
-        i = order[start + r] if order.size else start + r
-        for j in range(k):
-            delta = D[j, r]
-            for f in range(n):
-                G[j, f] += delta * X[i, f]
+def logits(X, picks, ahead, count, in_turn, features, theta, H, room):
+    dots(X, picks, ahead, count, 0, X.shape[1], theta, H, 0, False)
+
+
+@inline
+def accumulate(X, picks, count, in_turn, features, D, G, room):
+    mixtures(X, picks, count, 0, X.shape[1], D, G, 0)
+
+
+@inline
+def samples_per_block(n, itemsize):
+    return max(SHORTEST, min(LONGEST, BLOCK_BYTES // (n * itemsize) // SHORTEST * SHORTEST))
+
+
+@inline
+def room_for(n, block, in_turn):
+    return 0, 0
 
 
 @inline
@@ -54,7 +61,9 @@ class Rows(Layout):
     """X (m, n): one sample a row."""
 
     name = "rows"
-    samples_per_block = 8  # 8 rows of 784 float32 fill three quarters of a 32 KB L1, and stay there for both products
+    samples_per_block = samples_per_block
+    room_for = room_for
+    settle = settle
     logits = logits
     accumulate = accumulate
     store = store

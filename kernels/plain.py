@@ -1,0 +1,36 @@
+"""The tiles of `kernels.simd` as plain Python: what they compute, and what runs where Numba is switched off."""
+
+from __future__ import annotations
+
+
+def outputs_per_tile(A):
+    """How many outputs a tile has at most: 5 where 20 totals fit into registers, else 3."""
+    return 5
+
+
+def lanes(A):
+    """How many numbers of A's kind a vector holds."""
+    return 4
+
+
+def dot_tile(A, rows, ahead, first, height, offset, length, B, j, width, out, at, add):
+    """The tile of `dots` for rows first … first + height − 1 (height 4 or 1) and outputs j … j + width − 1.
+
+    The rows with the same places in `ahead` come next: they are asked for on the way.
+    """
+    for r in range(height):
+        for c in range(width):
+            total = A.dtype.type(0)
+            for v in range(length):
+                total += A[rows[first + r], offset + v] * B[j + c, v]
+            out[j + c, at + r] = out[j + c, at + r] + total if add else total
+
+
+def mixture_tile(A, rows, count, offset, S, j, width, out, at, vectors, last):
+    """The tile of `mixtures` for `vectors` vectors (4 or 1), the last of them cut to `last` lanes, and `width` outputs."""
+    for c in range(width):
+        for v in range((vectors - 1) * lanes(A) + last):
+            total = out[j + c, at + v]
+            for r in range(count):
+                total += S[j + c, r] * A[rows[r], offset + v]
+            out[j + c, at + v] = total

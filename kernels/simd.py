@@ -1,0 +1,59 @@
+"""The micro-kernels: both products of a pass over X, in tiles whose totals stay in vector registers.
+
+    dots      out[j, at + r] (+)= Σᵥ A[rows[r], offset + v] · B[j, v]     logits of rows, gradient of columns
+    mixtures  out[j, at + v]  +=  Σᵣ S[j, r] · A[rows[r], offset + v]     gradient of rows, logits of columns
+
+A tile is `TALL` rows of A (or vectors of its columns) by up to `outputs_per_tile` outputs: 4 × 5 where there are 32
+registers, of 16 lanes with AVX-512 and float32. Then a load feeds two multiplications and more, and the CPU's arithmetic
+is what limits it. What is left over at the edges is done in smaller tiles, and the last lanes under a mask: nothing is
+padded. A row is found by its number in `rows`, so that shuffled samples cost no copy.
+
+`kernels.plain` says what a tile computes, `kernels.tiles` has the instructions.
+"""
+
+from __future__ import annotations
+
+from kernels._jit import COMPILED, inline
+
+if COMPILED:
+    from kernels.tiles import dot_tile, lanes, mixture_tile, outputs_per_tile
+else:
+    from kernels.plain import dot_tile, lanes, mixture_tile, outputs_per_tile
+
+TALL = 4
+
+
+@inline
+def dots(A, rows, ahead, count, offset, length, B, out, at, add):
+    """out[j, at + r] = (out[j, at + r] +) Σᵥ A[rows[r], offset + v] · B[j, v] for each r < count and each row j of B.
+
+    The rows `ahead` are what the next call will want, as many: they are fetched on the way.
+    """
+    k = B.shape[0]
+    tiles = -(-k // outputs_per_tile(A))
+    whole = count - count % TALL
+    for r in range(0, whole, TALL):
+        for t in range(tiles):
+            j = k * t // tiles
+            dot_tile(A, rows, ahead, r, TALL, offset, length, B, j, k * (t + 1) // tiles - j, out, at + r, add)
+    for r in range(whole, count):
+        for t in range(tiles):
+            j = k * t // tiles
+            dot_tile(A, rows, ahead, r, 1, offset, length, B, j, k * (t + 1) // tiles - j, out, at + r, add)
+
+
+@inline
+def mixtures(A, rows, count, offset, length, S, out, at):
+    """out[j, at + v] += Σᵣ S[j, r] · A[rows[r], offset + v] for each v < length and each row j of S, over r < count."""
+    k = S.shape[0]
+    tiles = -(-k // outputs_per_tile(A))
+    step = TALL * lanes(A)
+    whole = length - length % step
+    for t in range(tiles):
+        j = k * t // tiles
+        width = k * (t + 1) // tiles - j
+        for v in range(0, whole, step):
+            mixture_tile(A, rows, count, offset + v, S, j, width, out, at + v, TALL, lanes(A))
+        for v in range(whole, length, lanes(A)):
+            last = min(lanes(A), length - v)
+            mixture_tile(A, rows, count, offset + v, S, j, width, out, at + v, 1, last)

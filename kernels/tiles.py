@@ -1,0 +1,231 @@
+"""The tiles of `kernels.simd` as instructions: a function of LLVM for each shape of tile, called by the kernels.
+
+These are Numba intrinsics: they write the intermediate code themselves, where Numba would compile Python.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from kernels.vectors import LONG, Vectors, register_bytes
+
+
+def _widest(context: Any) -> int:
+    """AVX-512 and the ARM CPUs have 32 vector registers, others 16."""
+    triple = context.codegen().magic_tuple()[0]
+    return 5 if register_bytes(context) == 64 or triple.startswith(("aarch64", "arm64")) else 3
+
+
+@intrinsic
+def outputs_per_tile(typing_context: Any, A: Any) -> Any:
+    """A constant of the CPU: totals of four vectors each for so many outputs fit into its registers."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return LONG(_widest(context))
+
+    return types.int64(A), generate
+
+
+@intrinsic
+def lanes(typing_context: Any, A: Any) -> Any:
+    """A constant of the CPU and of A's kind of number."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return LONG(register_bytes(context) // (signature.args[0].dtype.bitwidth // 8))
+
+    return types.int64(A), generate
+
+
+class _Matrix:
+    """The data of a C-contiguous array, and the way to its elements."""
+
+    def __init__(self, context: Any, builder: Any, kind: Any, value: Any) -> None:
+        array = context.make_array(kind)(context, builder, value)
+        self.builder, self.data = builder, array.data
+        self.width = cgutils.unpack_tuple(builder, array.shape)[-1]
+
+    def at(self, row: Any, column: Any) -> Any:
+        return self.builder.gep(self.data, [self.builder.add(self.builder.mul(row, self.width), column)])
+
+
+def _call_by_width(
+    builder: Any, width: Any, most: int, function: Callable[[int], Any], arguments: Sequence[Any]
+) -> None:
+    """Call the function for `width`, a number in 1 … `most` that is known only when the kernel runs."""
+    after = builder.append_basic_block("after")
+    choice = builder.switch(width, after)
+    for each in range(1, most + 1):
+        block = builder.append_basic_block(f"wide{each}")
+        choice.add_case(LONG(each), block)
+        with builder.goto_block(block):
+            builder.call(function(each), arguments)
+            builder.branch(after)
+    builder.position_at_end(after)
+
+
+def _once(builder: Any, name: str, kinds: Sequence[Any]) -> tuple[Any, Any]:
+    """The function of that name in this module, and a builder for its body if it has none yet."""
+    module = builder.module
+    if name in module.globals:
+        return module.globals[name], None
+    function = ir.Function(module, ir.FunctionType(ir.VoidType(), [kind.type for kind in kinds]), name)
+    function.linkage = "internal"
+    return function, ir.IRBuilder(function.append_basic_block("entry"))
+
+
+def _dots_function(context: Any, real: Any, height: int, width: int, builder: Any, arguments: Sequence[Any]) -> Any:
+    """`height` rows of A times `width` rows of B, along both: a pointer each row of A, B, its stride, out, its stride, …"""
+    function, inner = _once(builder, f"dots_{height}x{width}_{real}", arguments)
+    if inner is None:
+        return function
+    v = Vectors(context, inner, real)
+    *a, b, b_stride, out, out_stride, length, add = function.args
+    a, next_rows = a[:height], a[height:]
+    b_rows = [inner.gep(b, [inner.mul(b_stride, LONG(c))]) for c in range(width)]
+    totals = [
+        [cgutils.alloca_once_value(inner, ir.Constant(v.vector, None)) for _ in range(height)] for _ in range(width)
+    ]
+
+    def step(load: Callable[[Any], Any], at: Any) -> None:
+        rows = [load(inner.gep(pointer, [at])) for pointer in a]
+        for pointer in next_rows:
+            v.prefetch(inner.gep(pointer, [at]))
+        for c in range(width):
+            y = load(inner.gep(b_rows[c], [at]))
+            for r in range(height):
+                inner.store(v.multiply_add(rows[r], y, inner.load(totals[c][r])), totals[c][r])
+
+    whole = inner.and_(length, LONG(-v.lanes))
+    with cgutils.for_range_slice(inner, LONG(0), whole, LONG(v.lanes), LONG) as (at, _):
+        step(v.load, at)
+    with inner.if_then(inner.icmp_signed("<", whole, length)):
+        mask = v.mask(inner.sub(length, whole))
+        step(lambda pointer: v.load_some(pointer, mask), whole)
+    for c in range(width):
+        total = v.sums([inner.load(each) for each in totals[c]])
+        target = inner.bitcast(inner.gep(out, [inner.mul(out_stride, LONG(c))]), total.type.as_pointer())
+        before = inner.select(add, inner.load(target, align=v.bytes), ir.Constant(total.type, None))
+        inner.store(inner.fadd(total, before), target, align=v.bytes)
+    inner.ret_void()
+    return function
+
+
+@intrinsic(prefer_literal=True)
+def dot_tile(typing_context: Any, A: Any, rows: Any, ahead: Any, first: Any, height: Any, offset: Any, length: Any, B: Any, j: Any,
+                  width: Any, out: Any, at: Any, add: Any) -> Any:  # fmt: skip
+    """`dot_tile`, as instructions; `height` is a literal."""
+    if not isinstance(height, types.IntegerLiteral):
+        return None
+    tall = height.literal_value
+    kinds = (
+        A,
+        rows,
+        ahead,
+        types.int64,
+        height,
+        types.int64,
+        types.int64,
+        B,
+        types.int64,
+        types.int64,
+        out,
+        types.int64,
+        types.boolean,
+    )
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        real = context.get_value_type(signature.args[0].dtype)
+        a, numbers, later, b, target = (
+            _Matrix(context, builder, signature.args[i], arguments[i]) for i in (0, 1, 2, 7, 10)
+        )
+        _, _, _, first, _, offset, length, _, j, width, _, at, add = arguments
+        samples = [
+            builder.load(builder.gep(listed.data, [builder.add(first, LONG(r))]))
+            for listed in (numbers, later)
+            for r in range(tall)
+        ]
+        given = [*(a.at(sample, offset) for sample in samples), b.at(j, LONG(0)), b.width, target.at(j, at), target.width,
+                 length, _bit(builder, add)]  # fmt: skip
+        _call_by_width(
+            builder,
+            width,
+            _widest(context),
+            lambda each: _dots_function(context, real, tall, each, builder, given),
+            given,
+        )
+        return context.get_dummy_value()
+
+    return types.void(*kinds), generate
+
+
+def _bit(builder: Any, flag: Any) -> Any:
+    return flag if flag.type == ir.IntType(1) else builder.trunc(flag, ir.IntType(1))
+
+
+def _mixture_function(context: Any, real: Any, vectors: int, width: int, builder: Any, arguments: Sequence[Any]) -> Any:
+    """`vectors` vectors of `width` rows of out, plus rows of A weighed by those of S: A, its stride, rows, count, S, …"""
+    function, inner = _once(builder, f"mixture_{vectors}x{width}_{real}", arguments)
+    if inner is None:
+        return function
+    v = Vectors(context, inner, real)
+    a, a_stride, rows, count, s, s_stride, out, out_stride, last = function.args
+    partial = vectors == 1
+    mask = v.mask(last) if partial else None
+
+    def load(pointer: Any) -> Any:
+        return v.load_some(pointer, mask) if partial else v.load(pointer)
+
+    places = [
+        [inner.gep(out, [inner.add(inner.mul(out_stride, LONG(c)), LONG(i * v.lanes))]) for i in range(vectors)]
+        for c in range(width)
+    ]
+    totals = [[cgutils.alloca_once_value(inner, load(place)) for place in of_output] for of_output in places]
+    weights = [inner.gep(s, [inner.mul(s_stride, LONG(c))]) for c in range(width)]
+    with cgutils.for_range(inner, count) as loop:
+        row = inner.gep(a, [inner.mul(inner.load(inner.gep(rows, [loop.index])), a_stride)])
+        xs = [load(inner.gep(row, [LONG(i * v.lanes)])) for i in range(vectors)]
+        for c in range(width):
+            weight = v.spread(inner.load(inner.gep(weights[c], [loop.index])))
+            for i in range(vectors):
+                inner.store(v.multiply_add(xs[i], weight, inner.load(totals[c][i])), totals[c][i])
+    for of_output, of_total in zip(places, totals, strict=True):
+        for place, total in zip(of_output, of_total, strict=True):
+            if partial:
+                v.store_some(inner.load(total), place, mask)
+            else:
+                v.store(inner.load(total), place)
+    inner.ret_void()
+    return function
+
+
+@intrinsic(prefer_literal=True)
+def mixture_tile(typing_context: Any, A: Any, rows: Any, count: Any, offset: Any, S: Any, j: Any, width: Any, out: Any,
+                      at: Any, vectors: Any, last: Any) -> Any:  # fmt: skip
+    """`mixture_tile`, as instructions; `vectors` is a literal."""
+    if not isinstance(vectors, types.IntegerLiteral):
+        return None
+    several = vectors.literal_value
+    kinds = (A, rows, types.int64, types.int64, S, types.int64, types.int64, out, types.int64, vectors, types.int64)
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        real = context.get_value_type(signature.args[0].dtype)
+        a, numbers, s, target = (_Matrix(context, builder, signature.args[i], arguments[i]) for i in (0, 1, 4, 7))
+        _, _, count, offset, _, j, width, _, at, _, last = arguments
+        given = [a.at(LONG(0), offset), a.width, numbers.data, count, s.at(j, LONG(0)), s.width, target.at(j, at),
+                 target.width, last]  # fmt: skip
+        _call_by_width(
+            builder,
+            width,
+            _widest(context),
+            lambda each: _mixture_function(context, real, several, each, builder, given),
+            given,
+        )
+        return context.get_dummy_value()
+
+    return types.void(*kinds), generate

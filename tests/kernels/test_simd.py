@@ -1,0 +1,112 @@
+"""The tiles as instructions against the tiles as plain Python, at every edge, and against the memory that is not theirs."""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+
+import numba
+import numpy as np
+import pytest
+
+from kernels import plain, simd
+from kernels._jit import COMPILED
+
+pytestmark = pytest.mark.skipif(not COMPILED, reason="Numba is switched off: there are no instructions")
+
+DTYPES = [np.float32, np.float64]
+COUNTS = [1, 3, 4, 5, 9]
+LENGTHS = [1, 2, 7, 8, 15, 16, 17, 31, 64, 100, 129]
+OUTPUTS = [1, 2, 3, 4, 5, 6, 7, 10, 11, 26]
+
+
+@numba.njit
+def dots(A, rows, ahead, count, offset, length, B, out, at, add):
+    simd.dots(A, rows, ahead, count, offset, length, B, out, at, add)
+
+
+@numba.njit
+def mixtures(A, rows, count, offset, length, S, out, at):
+    simd.mixtures(A, rows, count, offset, length, S, out, at)
+
+
+def close(got, expected, dtype):
+    scale = np.abs(expected).max() + 1
+    np.testing.assert_allclose(got, expected, atol=float(np.finfo(dtype).eps * 100 * scale), rtol=0)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("length", LENGTHS)
+@pytest.mark.parametrize("add", [False, True])
+def test_dots_at_every_edge(dtype, length, add):
+    rng = np.random.default_rng(length)
+    for count in COUNTS:
+        for k in OUTPUTS:
+            A, B = (rng.standard_normal(shape).astype(dtype) for shape in ((12, length + 5), (k, length)))
+            rows, out = rng.permutation(12)[:count], rng.standard_normal((k, count + 4)).astype(dtype)
+            expected = out.copy()
+            expected[:, 2 : 2 + count] = B @ A[rows, 3 : 3 + length].T + (out[:, 2 : 2 + count] if add else 0)
+            dots(A, rows, rows, count, 3, length, B, out, 2, add)
+            close(out, expected, dtype)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("length", LENGTHS)
+def test_mixtures_at_every_edge(dtype, length):
+    rng = np.random.default_rng(length)
+    for count in COUNTS:
+        for k in OUTPUTS:
+            A, S = (rng.standard_normal(shape).astype(dtype) for shape in ((12, length + 5), (k, count + 1)))
+            rows, out = rng.permutation(12)[:count], rng.standard_normal((k, length + 3)).astype(dtype)
+            expected = out.copy()
+            expected[:, 1 : 1 + length] += S[:, :count] @ A[rows, 4 : 4 + length]
+            mixtures(A, rows, count, 4, length, S, out, 1)
+            close(out, expected, dtype)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_the_plain_tiles_are_the_same(dtype):
+    rng = np.random.default_rng(0)
+    A, B, S = (rng.standard_normal(shape).astype(dtype) for shape in ((6, 40), (5, 33), (5, 6)))
+    rows = np.array([5, 0, 3, 1, 2, 4])
+    compiled = [np.ones((5, 40), dtype) for _ in range(3)]
+    by_hand = [np.ones((5, 40), dtype) for _ in range(3)]
+    dots(A, rows, rows, 4, 2, 33, B, compiled[0], 1, False)
+    plain.dot_tile(A, rows, rows, 0, 4, 2, 33, B, 0, 5, by_hand[0], 1, False)
+    dots(A, rows, rows, 1, 2, 33, B, compiled[1], 1, True)
+    plain.dot_tile(A, rows, rows, 0, 1, 2, 33, B, 0, 5, by_hand[1], 1, True)
+    mixtures(A, rows, 6, 2, 3, S, compiled[2], 1)
+    plain.mixture_tile(A, rows, 6, 2, S, 0, 5, by_hand[2], 1, 1, 3)
+    for got, expected in zip(compiled, by_hand, strict=True):
+        close(got, expected, dtype)
+
+
+def at_the_end_of_memory(array):
+    """A copy whose last byte is the last of a page, with a page behind it that nobody may touch."""
+    page = mmap.PAGESIZE
+    size = -(-array.nbytes // page) * page
+    memory = mmap.mmap(-1, size + page)
+    address = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+    libc = ctypes.CDLL(None, use_errno=True)
+    assert libc.mprotect(ctypes.c_void_p(address + size), ctypes.c_size_t(page), 0) == 0
+    copy = np.frombuffer(memory, array.dtype, array.size, size - array.nbytes).reshape(array.shape)
+    copy[...] = array
+    return copy
+
+
+@pytest.mark.skipif(not hasattr(mmap, "MAP_PRIVATE"), reason="needs POSIX memory maps")
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("length", LENGTHS)
+def test_nothing_beyond_an_array_is_touched(dtype, length):
+    """A read or a write of one byte too many would end this process."""
+    rng = np.random.default_rng(length)
+    A, B, S, H, G = (
+        at_the_end_of_memory(rng.standard_normal(shape).astype(dtype))
+        for shape in ((5, length), (7, length), (7, 5), (7, 5), (7, length))
+    )
+    rows = at_the_end_of_memory(np.arange(5))
+    dots(A, rows, rows, 5, 0, length, B, H, 0, False)
+    close(H, B @ A.T, dtype)
+    expected = G + S @ A
+    mixtures(A, rows, 5, 0, length, S, G, 0)
+    close(G, expected, dtype)
