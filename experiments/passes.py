@@ -76,9 +76,7 @@ class Passes(Experiment):
         with threads.using(self.threads):
             arms = measure(self._arms(), self.rounds, again=TWICE)
         for turn in range(self.rounds):
-            yield Row(
-                turn, {f"rounds/{name}_s".replace(" ", "_"): float(arm.seconds[turn]) for name, arm in arms.items()}
-            )
+            yield Row(turn, {f"rounds/{name}_s": float(arm.seconds[turn]) for name, arm in arms.items()})
         product = 2 * self.samples * self.features * self.classes
         flops = {"forward": product, "gradient": product, "fused": 2 * product, "epoch": 2 * product}
         size = self.samples * self.features * np.dtype(self.dtype).itemsize

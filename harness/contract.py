@@ -173,6 +173,11 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}{'s' * (number != 1)}"
 
 
+def described(key: str, text: str) -> str:
+    """A word names itself (`huber`, `rows`); a number, `null`, `true` or `false` needs its key (`batch_size=64`)."""
+    return text if text.isidentifier() and text not in ("null", "true", "false") else f"{key}={text}"
+
+
 def settings(runs: pd.DataFrame) -> list[str]:
     """The columns of a frame of runs that are settings of the experiment."""
     return [column for column in runs.columns if "/" not in column and column not in META]

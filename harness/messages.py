@@ -66,10 +66,9 @@ def _composition(error: BaseException, arguments: list[str]) -> str:
                 return f"{key}: what was chosen has no such group"
             return f"{key}: no such group here{nearest(key, known or _groups())}"
         parent, _, name = key.rpartition(".")
-        having = [
-            path.stem for path in sorted((CONF / parent).glob("*.yaml")) if f"\n{name}:" in path.read_text("utf-8")
-        ]
-        if parent and having:
+        options = sorted((CONF / parent).glob("*.yaml")) if parent else []
+        having = [path.stem for path in options if f"\n{name}:" in path.read_text("utf-8")]
+        if having:
             return f"{key}: what was chosen has no such setting; it goes with {', '.join(f'{parent}={each}' for each in having)}"
         return f"{key}: no such setting{nearest(name, known or ([] if parent else _groups()))}"
     if isinstance(cause, OmegaConfBaseException):

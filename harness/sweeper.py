@@ -25,7 +25,7 @@ from rich.text import Text
 
 from harness import machine, runner
 from harness.config import ConfigurationError, Job, as_text, choice, job
-from harness.contract import counted, varying
+from harness.contract import counted, described, varying
 from harness.expand import Expansion, Point
 from harness.progress import SweepProgress
 from harness.tracking import Record, Settings, Store
@@ -120,7 +120,7 @@ def named(points: Sequence[Point], jobs: Sequence[Job], alone: Sequence[str] = (
     for point, one in distinct.values():
         experiment, keys = choice(one.target), keys_of[one.target, point.grid]
         parts = [experiment] if len(keys_of) > 1 else []
-        parts += [_label(key, one.settings[key]) for key in keys if key in one.settings]
+        parts += [described(key, one.settings[key]) for key in keys if key in one.settings]
         overrides = [override for override in point.overrides if not (alone and override.startswith("name="))]
         command = f"{COMMAND} {shlex.join([*alone, *overrides])}"
         result.append(
@@ -137,12 +137,6 @@ def _alone(master: DictConfig, several: bool) -> list[str]:
     sources = master.hydra.runtime.config_sources
     folders = [part for s in sources if s.provider == "command-line" for part in ("--config-dir", s.path)]
     return [*folders, *master.hydra.overrides.hydra, *(["hydra.sweeper.grids=null"] if several else []), "name=alone"]
-
-
-def _label(key: str, value: str) -> str:
-    """A word names itself (`huber`, `rows`); a number, `null`, `true` or `false` needs its key (`batch_size=64`)."""
-    is_word = value.isidentifier() and value not in ("null", "true", "false")
-    return value if is_word else f"{key}={value}"
 
 
 def sweep_id(title: str, jobs: Sequence[Job]) -> str:

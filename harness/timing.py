@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 REFERENCE = "reference"
-AGAIN = " again"
+AGAIN = "_again"
 # A single measurement is repeated until it is at least this long: far above the clock's and a call's own cost.
 SHORTEST_S = 2e-4
 CONFIDENCE = 0.99
@@ -51,7 +51,7 @@ def median_interval(samples: Sequence[float] | NDArray[np.float64], confidence: 
 
 
 def measure(arms: Mapping[str, Callable[[], object]], rounds: int, again: Sequence[str]) -> dict[str, Arm]:
-    """Time each arm in every round, the reference arm and a second turn of the arms in `again` (`NAME again`) among them.
+    """Time each arm in every round, the reference arm and a second turn of the arms in `again` (`NAME_again`) among them.
 
     Calls are repeated within a measurement so that it lasts 0.2 ms at least; each arm's first call is a warm-up that
     does not count. The order of the arms turns by one each round, so that none always follows the same neighbour.

@@ -55,12 +55,12 @@ class _Matrix:
 
 
 def _call_by_width(
-    builder: Any, width: Any, most: int, function: Callable[[int], Any], arguments: Sequence[Any]
+    context: Any, builder: Any, width: Any, function: Callable[[int], Any], arguments: Sequence[Any]
 ) -> None:
-    """Call the function for `width`, a number in 1 … `most` that is known only when the kernel runs."""
+    """Call the function for `width`, a number of outputs that is known only when the kernel runs."""
     after = builder.append_basic_block("after")
     choice = builder.switch(width, after)
-    for each in range(1, most + 1):
+    for each in range(1, _widest(context) + 1):
         block = builder.append_basic_block(f"wide{each}")
         choice.add_case(LONG(each), block)
         with builder.goto_block(block):
@@ -151,21 +151,17 @@ def dot_tile(typing_context: Any, A: Any, rows: Any, ahead: Any, first: Any, hei
             for r in range(tall)
         ]
         given = [*(a.at(sample, offset) for sample in samples), b.at(j, LONG(0)), b.width, target.at(j, at), target.width,
-                 length, _bit(builder, add)]  # fmt: skip
+                 length, add]  # fmt: skip
         _call_by_width(
+            context,
             builder,
             width,
-            _widest(context),
             lambda each: _dots_function(context, real, tall, each, builder, given),
             given,
         )
         return context.get_dummy_value()
 
     return types.void(*kinds), generate
-
-
-def _bit(builder: Any, flag: Any) -> Any:
-    return flag if flag.type == ir.IntType(1) else builder.trunc(flag, ir.IntType(1))
 
 
 def _mixture_function(context: Any, real: Any, vectors: int, width: int, builder: Any, arguments: Sequence[Any]) -> Any:
@@ -220,9 +216,9 @@ def mixture_tile(typing_context: Any, A: Any, rows: Any, count: Any, offset: Any
         given = [a.at(LONG(0), offset), a.width, numbers.data, count, s.at(j, LONG(0)), s.width, target.at(j, at),
                  target.width, last]  # fmt: skip
         _call_by_width(
+            context,
             builder,
             width,
-            _widest(context),
             lambda each: _mixture_function(context, real, several, each, builder, given),
             given,
         )

@@ -16,11 +16,11 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from harness import contract
-from harness.contract import DIVERGED, Bars, Curve, Figure, HeatMap, settings
+from harness.contract import DIVERGED, Bars, Curve, Figure, HeatMap, described, settings
 from harness.timing import median_interval
 
-# Okabe and Ito's palette: told apart by colour-blind readers too.
 DASHES = ("solid", "dash", "dot", "dashdot")  # a line that another one covers shows through its gaps
+# Okabe and Ito's palette: told apart by colour-blind readers too.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C564B", "#000000")
 CONFIDENCE = 0.95
 REPEAT = "seed"
@@ -59,15 +59,15 @@ def label(value: object) -> str:
     return str(value)
 
 
-def described(key: str, value: object) -> str:
-    """A value with its key, unless it is a word that names itself (`huber`; but `seed=1`, `batch_size=null`)."""
-    text = label(value)
-    return text if text.isidentifier() and text not in ("null", "true", "false") else f"{key}={text}"
-
-
 def diverged(runs: pd.DataFrame) -> pd.Series:
     """Which of the runs diverged."""
     return runs[DIVERGED] > 0 if DIVERGED in runs else pd.Series(False, index=runs.index)
+
+
+def share_diverged(runs: pd.DataFrame) -> str:
+    """`3 of 8`; empty where none did."""
+    count = int(diverged(runs).sum())
+    return f"{count} of {len(runs)}" if count else ""
 
 
 def spread(values: pd.Series | np.ndarray) -> tuple[float, float, float]:
@@ -95,8 +95,8 @@ def _own(group: pd.DataFrame, value: str, interval: tuple[str, str] | None) -> t
 
 def _with_count(name: str, runs: pd.DataFrame) -> str:
     """The name of a line, and how many of its runs diverged."""
-    count = int(diverged(runs).sum())
-    return f"{name} ({count} of {len(runs)} diverged)" if count else name
+    share = share_diverged(runs)
+    return f"{name} ({share} diverged)" if share else name
 
 
 def _curve(figure: Curve, runs: pd.DataFrame, history: pd.DataFrame) -> go.Figure | None:
@@ -117,7 +117,7 @@ def _curve(figure: Curve, runs: pd.DataFrame, history: pd.DataFrame) -> go.Figur
     facets = list(_groups(data, [facet] if facet else []))
     drawn = make_subplots(
         1, len(facets), shared_yaxes=True, horizontal_spacing=0.03,
-        subplot_titles=[described(facet, part[facet].iloc[0]) for _, part in facets] if facet else None,
+        subplot_titles=[described(facet, label(part[facet].iloc[0])) for _, part in facets] if facet else None,
     )  # fmt: skip
     looks = zip(itertools.cycle(COLOURS), itertools.cycle(DASHES), strict=True)
     styles = {name: look for (name, _), look in zip(_groups(runs, lines), looks, strict=False)}
@@ -210,8 +210,9 @@ def _cell(group: pd.DataFrame, metric: str) -> str:
         lines.append(f"{middle:.3g}")
         if high > low:
             lines.append(f"{low:.2g} – {high:.2g}")
-    count = int(diverged(group).sum())
-    return "<br>".join([*lines, *([f"{count} of {len(group)} diverged"] if count else [])])
+    if share := share_diverged(group):
+        lines.append(f"{share} diverged")
+    return "<br>".join(lines)
 
 
 def _bars(figure: Bars, runs: pd.DataFrame) -> go.Figure | None:

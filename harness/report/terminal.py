@@ -10,7 +10,7 @@ from rich.text import Text
 from harness import frames
 from harness.config import choice
 from harness.contract import Verdict, counted
-from harness.report.figures import axes, diverged, label
+from harness.report.figures import axes, diverged, label, share_diverged
 from harness.report.page import metrics_of, number
 
 COLOURS = {"PASS": "bold green", "FAIL": "bold red", "INCONCLUSIVE": "bold yellow"}
@@ -65,9 +65,8 @@ def _tables(target: str, runs: pd.DataFrame) -> list[Table]:
         if some:
             table.add_column("diverged", justify="right")
         for values, group in groups[:SHOWN_ROWS]:
-            away = diverged(group)
-            cells = [number(group.loc[~away, metric].median()) for metric in metrics]
-            counted = [f"{away.sum()} of {len(group)}" if away.any() else ""] if some else []
-            table.add_row(*(label(value) for value in values), *cells, *counted)
+            kept = group[~diverged(group)]
+            cells = [number(kept[metric].median()) for metric in metrics] + [share_diverged(group)] * some
+            table.add_row(*(label(value) for value in values), *cells)
         tables.append(table)
     return tables

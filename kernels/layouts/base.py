@@ -24,6 +24,14 @@ from typing import Any, ClassVar
 
 from numpy.typing import NDArray
 
+from kernels._jit import inline
+
+
+@inline
+def block_within(size, n, itemsize, shortest, longest):
+    """How many samples of n features take about `size` bytes: a multiple of `shortest`, and no more than `longest`."""
+    return max(shortest, min(longest, size // (n * itemsize) // shortest * shortest))
+
 
 @dataclass(frozen=True)
 class Layout:

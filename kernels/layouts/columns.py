@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels._jit import inline
-from kernels.layouts.base import Layout
+from kernels.layouts.base import Layout, block_within
 from kernels.simd import dots, mixtures
 
 # A block is read twice, and most of it stays in a 1 MB L2 meanwhile; the longer it is, the fewer pages are touched.
@@ -47,7 +47,7 @@ def accumulate(X, picks, count, in_turn, features, D, G, room):
 
 @inline
 def samples_per_block(n, itemsize):
-    return max(SHORTEST, min(LONGEST, BLOCK_BYTES // (n * itemsize) // SHORTEST * SHORTEST))
+    return block_within(BLOCK_BYTES, n, itemsize, SHORTEST, LONGEST)
 
 
 @inline

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels._jit import inline
-from kernels.layouts.base import Layout
+from kernels.layouts.base import Layout, block_within
 from kernels.simd import dots, mixtures
 
 # A block is read twice, and stays in a quarter of a 1 MB L2 meanwhile, with the next one on its way.
@@ -34,7 +34,7 @@ def accumulate(X, picks, count, in_turn, features, D, G, room):
 
 @inline
 def samples_per_block(n, itemsize):
-    return max(SHORTEST, min(LONGEST, BLOCK_BYTES // (n * itemsize) // SHORTEST * SHORTEST))
+    return block_within(BLOCK_BYTES, n, itemsize, SHORTEST, LONGEST)
 
 
 @inline

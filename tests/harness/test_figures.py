@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness.contract import Bars, Curve, HeatMap
-from harness.report.figures import COLOURS, DASHES, axes, described, draw, label
+from harness.contract import Bars, Curve, HeatMap, described
+from harness.report.figures import COLOURS, DASHES, axes, draw, label
 
 RNG = np.random.default_rng(12)
 NONE = pd.DataFrame({"run_id": [], "metric": [], "step": [], "value": []})
@@ -303,7 +303,7 @@ def test_labels(value, text):
     ("value", "text"), [("huber", "huber"), (8.0, "size=8"), (None, "size=null"), ("true", "size=true")]
 )
 def test_what_does_not_name_itself_has_its_key(value, text):
-    assert described("size", value) == text
+    assert described("size", label(value)) == text
 
 
 def test_axes_are_what_varies_but_repeats():

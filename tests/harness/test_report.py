@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import re
 import shutil
@@ -11,13 +10,10 @@ from html.parser import HTMLParser
 import pandas as pd
 import pytest
 from bench import TOYS, in_process, runs
-from rich.console import Console
 
 from harness import frames, machine
-from harness.contract import Claim, Evidence
-from harness.report import assemble, page, terminal
+from harness.report import assemble, page
 from harness.report.__main__ import main as report_main
-from harness.report.verdicts import judge
 from harness.tracking import Settings, Store
 
 SAY = "<script>alert(1)</script> & co"
@@ -309,48 +305,3 @@ def test_a_server_has_links_of_its_own(store, published):
     text = page.html("t", "s", all_runs, [], [], "http://server.example:1234/#/experiments/7")
     assert f'href="http://server.example:1234/#/experiments/7/runs/{all_runs["run_id"][0]}?' in text
     assert 'id="mlflow"' not in text  # the address of a server does not move
-
-
-def shown(all_runs, verdicts=()):
-    console = Console(file=io.StringIO(), width=100)
-    terminal.show(all_runs, list(verdicts), console)
-    return console.file.getvalue()
-
-
-def test_the_terminal_shows_no_more_rows_than_fit():
-    frame = pd.DataFrame({"run_id": map(str, range(30)), "index": range(30), "train/value": 1.0}).assign(
-        status="FINISHED", machine=machine.identity(), experiment_class="toys.Figured", grid="", say="[a,/b]"
-    )
-    frame.loc[0, "say"] = "[bold]"
-    text = shown(frame)
-    assert "figured: medians, 6 more in the report" in " ".join(text.split())
-    assert text.count("[a,/b]") == 23  # brackets in a setting are no markup
-    assert "[bold]" in text
-    assert "no claim is decided by these runs" in text
-
-
-def test_the_terminal_says_why_a_claim_could_not_be_read():
-    frame = pd.DataFrame(
-        {"run_id": ["a"], "status": ["FINISHED"], "machine": ["m"], "experiment_class": ["toys.Toy"], "grid": [""]}
-    )
-    evidence = Evidence("q", 1.0, (), (0, 1), conditions="KeyError: 'x'")
-    text = shown(frame, [judge(Claim("c", "s", "n", lambda *_: None), evidence, 0.9)])
-    assert "INCONCLUSIVE" in text
-    assert "q: KeyError: 'x'" in text
-    assert "1 run finished" in text
-
-
-def test_the_terminal_counts_what_diverged_and_leaves_it_out():
-    frame = pd.DataFrame({"run_id": list("abcd"), "index": [1, 1, 2, 2], "train/value": [1.0, 1e9, 7.0, 8.0]}).assign(
-        status="FINISHED", machine=machine.identity(), experiment_class="toys.Figured", grid="", seed=[0, 1, 0, 1]
-    )
-    frame["train/diverged"] = [0.0, 1.0, 1.0, 1.0]
-    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in shown(frame).splitlines() if "│" in line]
-    assert rows == [["1", "1", "1 of 2"], ["2", "", "2 of 2"]]
-
-
-def test_a_part_of_the_sweep_that_no_figure_fits_has_its_numbers_all_the_same():
-    frame = pd.DataFrame({"run_id": ["a", "b"], "when": [1, 2], "train/value": [0.25, 0.5]}).assign(
-        status="FINISHED", machine=machine.identity(), experiment_class="toys.Figured", grid=""
-    )
-    assert "0.25" in shown(frame)
