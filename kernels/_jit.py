@@ -11,15 +11,21 @@ from __future__ import annotations
 import functools
 import getpass
 import hashlib
+import inspect
 import os
 import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from types import FunctionType
 from typing import Any, TypeVar, cast
 
 import numba
-from numba.extending import register_jitable
+import numpy as np
+from llvmlite import binding as llvm
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic, overload, register_jitable
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -80,6 +86,12 @@ def _compile(signature: Any, parts: tuple[type, ...], **flags: Any) -> Callable[
     return decorate
 
 
+def named(kernel: F, *parts: str) -> F:
+    """Give a specialisation a name of its own: that is the name of its file in the cache, and in a profile."""
+    kernel.__name__ = kernel.__qualname__ = "_".join((kernel.__name__, *parts))
+    return kernel
+
+
 def parallel(signature: Any, *parts: type) -> Callable[[F], F]:
     """Compile at once for `signature`, with `prange` loops on all threads; cached on disk if all `parts` are ours."""
     return _compile(signature, parts, parallel=True)
@@ -103,3 +115,97 @@ def inline(function: F) -> F:
 def inline_as_written(function: F) -> F:
     """Like `inline`, but without fast math: every operation is done, in the order it is written."""
     return cast(F, register_jitable(fastmath=False)(function))
+
+
+def by_type(single: Callable[[Any], Any], double: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """A function of one number that kernels take in: `single` for float32, `double` for float64, in the order written.
+
+    A product and the sum that it goes into may become one instruction; nothing else is rearranged.
+    """
+
+    def choose(x: Any) -> Any:
+        return (single if isinstance(x, np.float32) else double)(x)
+
+    if COMPILED:
+        overload(choose, jit_options={"fastmath": {"contract"}})(lambda x: single if x == types.float32 else double)
+    return choose
+
+
+_linked: list[Any] = []  # the linker knows an address, and keeps nothing alive
+_apart: list[Callable[[types.Float], str]] = []
+
+
+def _publish(kernel: Any, function: Callable[..., Any]) -> str:
+    """Make a compiled kernel known to the linker: its symbol."""
+    (result,) = kernel.overloads.values()
+    symbol = f"{__package__}_{function.__name__}"
+    llvm.add_symbol(symbol, result.library.get_pointer_to_function(result.fndesc.llvm_func_name))
+    _linked.append(kernel)
+    return symbol
+
+
+def _caller(function: Callable[..., Any], resolve: Callable[[Any], tuple[str, Any]]) -> Any:
+    """What kernels call to reach a symbol; `resolve` finds it, and its signature, for the type of the first argument."""
+
+    def call(typing_context: Any, *given: Any) -> Any:
+        symbol, signature = resolve(given[0])
+
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            kind = context.call_conv.get_function_type(signature.return_type, signature.args)
+            target = cgutils.get_or_insert_function(builder.module, kind, symbol)
+            _, result = context.call_conv.call_function(
+                builder, target, signature.return_type, signature.args, arguments
+            )
+            return result
+
+        return signature, generate
+
+    own = inspect.signature(function).parameters.values()  # Numba asks for them
+    first = inspect.Parameter("typing_context", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    call.__signature__ = inspect.Signature([first, *own])  # type: ignore[attr-defined]
+    return intrinsic(call)
+
+
+def linked(decorator: Callable[[F], F], function: F, signature: Any) -> F:
+    """Compile a function on its own with `decorator` (`serial` or `parallel`); other kernels call it by its symbol.
+
+    What is taken into a kernel is compiled again with each kernel, and many times on the way; what is linked is not.
+    """
+    kernel = decorator(function)
+    if not COMPILED:
+        return kernel
+    symbol = _publish(kernel, function)
+    return cast(F, _caller(function, lambda first: (symbol, signature)))
+
+
+def apart(signature: Callable[[types.Float], Any]) -> Callable[[F], F]:
+    """Like `linked` with `serial`, for a function of either kind of number: that of its first argument, an array."""
+
+    def decorate(function: F) -> F:
+        if not COMPILED:
+            return function
+
+        @functools.cache
+        def symbol(real: types.Float) -> str:
+            copy = named(bound(function), real.name)
+            return _publish(serial(signature(real))(copy), copy)
+
+        _apart.append(symbol)
+        return cast(F, _caller(function, lambda first: (symbol(first.dtype), signature(first.dtype))))
+
+    return decorate
+
+
+def link(real: types.Float) -> None:
+    """Make what stands apart known to the linker. To be called before a kernel for `real` is read from the disk."""
+    for symbol in _apart:
+        symbol(real)
+
+
+def bound(function: F, **names: Any) -> F:
+    """A copy of a function that finds `names` among its globals.
+
+    A kernel must not find what is linked in a closure: the disk cache would take it for another in each process.
+    """
+    copy = FunctionType(function.__code__, {**function.__globals__, **names}, function.__name__, closure=function.__closure__)
+    return cast(F, copy)

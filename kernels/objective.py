@@ -42,13 +42,12 @@ class Objective:
 
     def forward(self, X: ArrayLike, theta: ArrayLike, order: ArrayLike | None = None) -> NDArray[Any]:
         """H = Xθ for the samples in `order`: (m, k), columns: (k, m); (m,) for θ (n,)."""
-        X, theta, visits, samples = self._inputs(X, theta, order)
-        width = 1 if theta.ndim == 1 else theta.shape[1]
-        H = np.empty(self.layout.shape(samples, width), X.dtype)
-        passes.forward(type(self.layout), X.dtype)(X, visits, _outputs_first(theta), H, samples)
-        if not np.isfinite(H).all():
+        X, weights, visits = self._inputs(X, theta, order)
+        samples = visits.size or self.layout.samples(X.shape)
+        H = np.empty(self.layout.shape(samples, weights.shape[1]), X.dtype)
+        if not passes.forward(type(self.layout), X.dtype)(X, visits, weights, H):
             check.blame(X=X, theta=theta)
-        return H.reshape(samples) if theta.ndim == 1 else H
+        return H.reshape(samples) if np.ndim(theta) == 1 else H
 
     def gradient(self, X: ArrayLike, delta: ArrayLike, order: ArrayLike | None = None) -> NDArray[Any]:
         """XᵀΔ, the sum over samples of xᵢδᵢᵀ: Δ shaped like H, (m, k), columns: (k, m), or (m,) → (n, k) or (n,)."""
@@ -61,19 +60,23 @@ class Objective:
             should = self.layout.shape(samples, k) if given.ndim == 2 else (samples,)
             raise ValueError(f"delta: shape {given.shape}; should be {should}, for {samples} samples")
         deltas = np.ascontiguousarray(given).reshape(self.layout.shape(samples, k))
-        G = np.empty((passes.partials(samples, n, k), k, n), X.dtype)
-        passes.gradient(type(self.layout), X.dtype)(X, visits, deltas, G, samples)
-        if not np.isfinite(G[0]).all():
+        grad = np.empty((n, k), X.dtype)
+        if not passes.gradient(type(self.layout), X.dtype)(X, visits, deltas, grad):
             check.blame(X=X, delta=deltas)
-        return _like(given.ndim, G[0])
+        return grad.reshape(n) if given.ndim == 1 else grad
 
     def value_and_grad(
         self, X: ArrayLike, y: ArrayLike, theta: ArrayLike, order: ArrayLike | None = None
     ) -> tuple[float, NDArray[Any]]:
         """f(θ) and ∇f(θ) = Xᵀ Δ / m, a mean over the samples in `order`, from one pass over X; the gradient is shaped like θ."""
-        X, theta, visits, samples = self._inputs(X, theta, order)
-        value, _, G = self._descend(X, y, theta, visits, samples, batch=samples, step=0.0)
-        return value, _like(theta.ndim, G)
+        X, weights, visits = self._inputs(X, theta, order)
+        targets = self._targets(X, y, weights)
+        grad = np.empty_like(weights)
+        kernel = passes.fused(type(self.loss), type(self.layout), X.dtype)
+        value, fine = kernel(X, targets, visits, weights, self.loss.constants(X.dtype), grad)
+        if not fine:
+            check.blame(X=X, y=targets, theta=weights)
+        return value, grad.reshape(np.shape(theta))
 
     def sgd_epoch(
         self,
@@ -92,17 +95,26 @@ class Objective:
         """
         if not isinstance(theta, np.ndarray) or not theta.flags.writeable:
             raise ValueError(f"theta: a {type(theta).__name__}; should be a writable array, since it changes in place")
-        X, _, visits, samples = self._inputs(X, theta, order)
-        batch = min(check.whole("batch_size", batch_size), samples)
+        X, weights, visits = self._inputs(X, theta, order)
+        batch = min(check.whole("batch_size", batch_size), visits.size or self.layout.samples(X.shape))
         step = check.finite_above_zero("step_size", step_size)
-        mean, changed, _ = self._descend(X, y, theta, visits, samples, batch, step)
-        theta[...] = _like(theta.ndim, changed)
+        targets = self._targets(X, y, weights)
+        changed = weights.copy()
+        kernel = passes.epoch(type(self.loss), type(self.layout), X.dtype)
+        mean, fine = kernel(X, targets, visits, changed, self.loss.constants(X.dtype), batch, step)
+        if not fine:
+            check.blame(X=X, y=targets, theta=weights)
+        theta[...] = changed.reshape(theta.shape)
         return mean
+
+    def _targets(self, X: NDArray[Any], y: ArrayLike, theta: NDArray[Any]) -> NDArray[Any]:
+        check.outputs("theta", self.loss.name, self.loss.target, theta.shape[1])
+        return check.targets(y, self.loss.target, self.layout.samples(X.shape), theta.shape[1], X.dtype)
 
     def _inputs(
         self, X: ArrayLike, theta: ArrayLike, order: ArrayLike | None
-    ) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.int64], int]:
-        """X in C order, θ, the order of visit, and how many samples that is."""
+    ) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.int64]]:
+        """X and θ (n, k) in C order, and the order of visit."""
         data = np.ascontiguousarray(check.floats("X", X, ndim=(2,)))
         weights = check.floats("theta", theta, ndim=(1, 2), dtype=data.dtype)
         n = self.layout.width(data.shape)
@@ -110,40 +122,5 @@ class Objective:
             should = (n,) if weights.ndim == 1 else (n, weights.shape[1])
             where = f"X {data.shape} in layout {self.layout.name} has {n} features"
             raise ValueError(f"theta: shape {weights.shape}; should be {should}, since {where}")
-        samples = self.layout.samples(data.shape)
-        visits = check.order(order, samples)
-        return data, weights, visits, visits.size or samples
-
-    def _descend(
-        self,
-        X: NDArray[Any],
-        y: ArrayLike,
-        theta: NDArray[Any],
-        visits: NDArray[np.int64],
-        samples: int,
-        batch: int,
-        step: float,
-    ) -> tuple[float, NDArray[Any], NDArray[Any]]:
-        """The mean loss met, θ as (k, n) after the last step, and the last batch's mean gradient as (k, n)."""
-        weights = _outputs_first(theta)
-        k, n = weights.shape
-        check.outputs("theta", self.loss.name, self.loss.target, k)
-        labels = check.targets(y, self.loss.target, self.layout.samples(X.shape), k, X.dtype)
-        parts = passes.partials(batch, n, k)
-        G, sums = np.empty((parts, k, n), X.dtype), np.empty(parts)
-        mean = passes.descend(type(self.loss), type(self.layout), X.dtype)(
-            X, labels, visits, weights, self.loss.constants(X.dtype), samples, batch, step, G, sums
-        )
-        if not (np.isfinite(mean) and np.isfinite(G[0]).all() and np.isfinite(weights).all()):
-            check.blame(X=X, y=labels, theta=theta)
-        return mean, weights, G[0]
-
-
-def _outputs_first(theta: NDArray[Any]) -> NDArray[Any]:
-    """A copy of θ (n, k) or (n,) as (k, n) in C order, the kernels' own form."""
-    return np.array(theta.reshape(len(theta), -1).T, order="C")
-
-
-def _like(ndim: int, outputs_first: NDArray[Any]) -> NDArray[Any]:
-    """(k, n) back to the caller's (n, k), or (n,) for `ndim` 1."""
-    return outputs_first[0].copy() if ndim == 1 else np.ascontiguousarray(outputs_first.T)
+        visits = check.order(order, self.layout.samples(data.shape))
+        return data, np.ascontiguousarray(weights.reshape(n, -1)), visits

@@ -1,8 +1,9 @@
-"""The compiled passes over X: how samples are cut into blocks, blocks into partial sums, and both into threads.
+"""The compiled passes over X: the logits, the gradient, and both with the loss between them from one read of X.
 
 A factory per pass joins a loss (what), a layout (where in memory) and a float type into one kernel, compiled for exactly
-one signature, kept in this process and cached on disk. The number of partial sums follows from the problem's size alone,
-and they are added in a fixed order: the same bits come out on any number of threads.
+one signature, kept in this process and cached on disk. `kernels.blocks` says how samples are cut up: the number of
+partial sums follows from the problem's size alone, and they are added in a fixed order, so that the same bits come out
+on any number of threads. Each kernel also says whether all that it computed is finite.
 """
 
 from __future__ import annotations
@@ -12,184 +13,190 @@ from typing import Any
 import numpy as np
 from numba import prange, types
 
-from kernels._jit import inline, inline_as_written, once, parallel
+from kernels._jit import bound, inline, link, linked, named, once, parallel, serial
+from kernels.blocks import add_weighed, clear, collect, descend, desk, partials, places, returned, turned, visitor, walk
 from kernels.layouts import Layout
 from kernels.losses import Loss
-from kernels.signatures import Kernel, named, reads, reads_targets, real_type, writes
-
-# A partial sum is worth a thread's while from about this many multiply-adds on (some 10 µs of work).
-WORK_PER_PARTIAL = 1 << 18
-MAX_PARTIALS = 32
-# Partial gradients take MAX_PARTIALS × n × k numbers, unless that is more than this many.
-MAX_PARTIAL_SIZE = 1 << 22
-
-
-@inline
-def partials(samples: int, n: int, k: int) -> int:
-    """Number of partial sums for a pass over so many samples: a power of two that depends on the size alone."""
-    room = max(4, MAX_PARTIAL_SIZE // (n * k))
-    wanted = min(samples * n * k // WORK_PER_PARTIAL, MAX_PARTIALS, room, samples)
-    count = 1
-    while 2 * count <= wanted:
-        count *= 2
-    return count
+from kernels.signatures import Kernel, reads, reads_targets, real_type, takes_targets, writes
 
 
 @once
 def forward(layout: type[Layout], dtype: np.dtype[Any]) -> Kernel:
-    """`forward(X, order, theta (k, n), out)`: the logits of the samples in `order`, written to `out` in the layout's shape."""
+    """`forward(X, order, theta (n, k), out)`: the logits of the samples in `order`, written to `out` in the layout's shape."""
     real = real_type(dtype)
-    logits, store, samples_per_block, room_for = layout.logits, layout.store, layout.samples_per_block, layout.room_for
-    settle = layout.settle
+    link(real)
+    logits, store, extent = layout.logits, layout.store, layout.extent
 
-    def forward(X, order, theta, out, samples):
-        k, n = theta.shape
-        parts = partials(samples, n, k)
-        block_size = samples_per_block(n, X.itemsize)
-        in_turn = order.size == 0
-        for part in prange(parts):
-            H = np.empty((k, block_size), X.dtype)
-            room = np.empty(room_for(n, block_size, in_turn), X.dtype)
-            picks, ahead, features = np.empty(block_size, np.int64), np.empty(block_size, np.int64), np.arange(n)
-            stop = samples * (part + 1) // parts
-            for start in range(samples * part // parts, stop, block_size):
-                count = min(block_size, stop - start)
-                pick(order, start, stop, picks)
-                pick(order, start + count, stop, ahead)
-                settle(X, picks, count, in_turn, room)
-                logits(X, picks, ahead, count, in_turn, features, theta, H, room)
-                store(H, out, start, count)
+    @inline
+    def act(X, picks, ahead, begin, count, in_turn, features, H, room, part, given):
+        W, out = given
+        logits(X, picks, ahead, count, in_turn, features, W, H, room)
+        store(H, out, begin, count)
+        spoilt = 0.0
+        for j in range(H.shape[0]):
+            for r in range(count):
+                spoilt += H[j, r] * 0
+        return spoilt
 
-    signature = types.void(reads(real, 2), reads(types.int64, 1), reads(real, 2), writes(real, 2), types.int64)
+    make, over_blocks = desk(layout), walk(layout, act)
+
+    def forward(X, order, theta, out):
+        n, k = theta.shape
+        samples = order.size if order.size else extent(X)[0]
+        parts = partials(samples, n, k, X.itemsize)
+        work, given = make(X, parts, k, samples, order.size == 0), (turned(theta), out)
+        spoilt = np.empty(parts)
+        for task in prange(parts):
+            part = np.int64(task)
+            start, stop = samples * part // parts, samples * (part + 1) // parts
+            spoilt[part] = over_blocks(X, order, start, stop, part, work, given)
+        return spoilt.sum() == 0
+
+    signature = types.boolean(reads(real, 2), reads(types.int64, 1), reads(real, 2), writes(real, 2))
     return parallel(signature, layout)(named(forward, layout.name, dtype.name))
 
 
 @once
 def gradient(layout: type[Layout], dtype: np.dtype[Any]) -> Kernel:
-    """`gradient(X, order, deltas, G (partials, k, n), samples)`: G[0] = (XᵀΔ)ᵀ over the samples in `order`."""
+    """`gradient(X, order, deltas, grad (n, k))`: grad = XᵀΔ over the samples in `order`."""
     real = real_type(dtype)
-    load, accumulate, samples_per_block = layout.load, layout.accumulate, layout.samples_per_block
-    room_for, settle = layout.room_for, layout.settle
+    link(real)
+    load, accumulate, extent = layout.load, layout.accumulate, layout.extent
 
-    def gradient(X, order, deltas, G, samples):
-        k, n = G.shape[1:]
-        parts = partials(samples, n, k)
-        block_size = samples_per_block(n, X.itemsize)
-        in_turn = order.size == 0
-        for part in prange(parts):
-            D = np.empty((k, block_size), X.dtype)
-            room = np.empty(room_for(n, block_size, in_turn), X.dtype)
-            picks, features = np.empty(block_size, np.int64), np.arange(n)
-            G[part].fill(0)
-            stop = samples * (part + 1) // parts
-            for start in range(samples * part // parts, stop, block_size):
-                count = min(block_size, stop - start)
-                load(deltas, start, count, D)
-                pick(order, start, stop, picks)
-                settle(X, picks, count, in_turn, room)
-                accumulate(X, picks, count, in_turn, features, D, G[part], room)
-        add_up(G, parts, 1.0)
+    @inline
+    def act(X, picks, ahead, begin, count, in_turn, features, H, room, part, given):
+        deltas, G = given
+        load(deltas, begin, count, H)
+        accumulate(X, picks, count, in_turn, features, H, G[part], room)
+        return 0.0
 
-    signature = types.void(reads(real, 2), reads(types.int64, 1), reads(real, 2), writes(real, 3), types.int64)
+    make, over_blocks = desk(layout), walk(layout, act)
+
+    def gradient(X, order, deltas, grad):
+        n, k = grad.shape
+        samples = order.size if order.size else extent(X)[0]
+        parts = partials(samples, n, k, X.itemsize)
+        G = np.zeros((parts, k, n), X.dtype)
+        work, given = make(X, parts, k, samples, order.size == 0), (deltas, G)
+        for task in prange(parts):
+            part = np.int64(task)
+            start, stop = samples * part // parts, samples * (part + 1) // parts
+            over_blocks(X, order, start, stop, part, work, given)
+        return collect(G, parts, 1.0, grad)
+
+    signature = types.boolean(reads(real, 2), reads(types.int64, 1), reads(real, 2), writes(real, 2))
     return parallel(signature, layout)(named(gradient, layout.name, dtype.name))
 
 
 @once
-def descend(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> Kernel:
-    """One pass over X for losses and gradients, batch by batch, each followed by a step.
+def _visit(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> tuple[Kernel, Kernel]:
+    """`kernels.blocks.visitor` compiled on its own, and a loop of it that shares out partial sums among the threads.
 
-    `descend(X, y, order, theta (k, n), p, samples, batch, step, G (partials, k, n), losses (partials,))` visits the
-    samples in `order`, in batches of `batch`: θ ← θ − step · mean gradient of the batch. Returns the mean loss met
-    on the way, and leaves the last batch's mean gradient in G[0]. With one batch and a step of 0 this is
-    value-and-gradient; with many it is an epoch of stochastic gradient descent.
+    `share(…, first, samples, batch, parts, …, losses)` visits the batch at `first`; the next one is `batch` further on.
     """
     real = real_type(dtype)
-    visit = _visit(loss, layout)
+    link(real)
+    parts_of = (loss, layout)
+    before = (reads(real, 2), reads_targets(loss.target, real), reads(types.int64, 1))
+    after = (
+        writes(real, 2), reads(real, 1), types.float64, types.float64, writes(real, 3), writes(real, 3),
+        writes(types.int64, 3), reads(types.int64, 1), writes(types.float64, 2), takes_targets(loss.target, real), writes(real, 3),
+    )  # fmt: skip
+    signature = types.float64(*before, *[types.int64] * 4, *after)
+    function = named(visitor(loss, layout), loss.name, layout.name, dtype.name)
+    visit = linked(serial(signature, *parts_of), function, signature)
 
-    def descend(X, y, order, theta, p, samples, batch, step, G, losses):
-        k, n = theta.shape
+    def share(X, y, order, first, samples, batch, parts, theta, p, weight, scale, desk, room, numbers, features, v, targets, out, losses):
+        for task in prange(parts):
+            part = np.int64(task)
+            start, stop = first + samples * part // parts, first + samples * (part + 1) // parts
+            losses[part] = visit(
+                X, y, order, start, stop, start + batch, part, theta, p, weight, scale, desk, room, numbers, features, v, targets, out
+            )
+
+    signature = types.void(*before, *[types.int64] * 4, *after, writes(types.float64, 1))
+    function = named(bound(share, visit=visit), loss.name, layout.name, dtype.name)
+    return visit, linked(parallel(signature, *parts_of), function, signature)
+
+
+@once
+def fused(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> Kernel:
+    """`fused(X, y, order, theta (n, k), p, grad (n, k))` → (mean loss, fine): both products from one read of X.
+
+    `fine` is False, and nothing else can be relied on, if shapes do not fit or a target is none; and it is False if the
+    mean or any of `grad`, the mean gradient, is infinite or NaN.
+    """
+    real = real_type(dtype)
+    extent, make = layout.extent, desk(layout)
+    visit, share = _visit(loss, layout, dtype)
+
+    def fused(X, y, order, theta, p, grad):
+        n, k = theta.shape
+        all_samples, width = extent(X)
+        if width != n or len(y) != all_samples or (y.ndim == 2 and y.shape[1] != k) or grad.shape != theta.shape:
+            return np.nan, False
+        samples = order.size if order.size else all_samples
+        parts = partials(samples, n, k, X.itemsize)
+        W, G, losses = turned(theta), np.zeros((parts, k, n), X.dtype), np.empty(parts)
+        desk, room, numbers, features = make(X, parts, k, samples, order.size == 0)
+        v, targets = places(desk, y)
+        weight = 1.0 / samples
+        if parts == 1:  # no thread is woken for a small batch
+            losses[0] = visit(X, y, order, 0, samples, samples, 0, W, p, weight, 1.0, desk, room, numbers, features, v, targets, G)
+        else:
+            share(X, y, order, 0, samples, samples, parts, W, p, weight, 1.0, desk, room, numbers, features, v, targets, G, losses)
+        mean = add_weighed(0.0, losses, parts, 1.0)
+        return mean, collect(G, parts, weight, grad) and np.isfinite(mean)
+
+    signature = types.Tuple((types.float64, types.boolean))(
+        reads(real, 2), reads_targets(loss.target, real), reads(types.int64, 1), reads(real, 2), reads(real, 1), writes(real, 2)
+    )  # fmt: skip
+    function = bound(fused, visit=visit, share=share)
+    return serial(signature, loss, layout)(named(function, loss.name, layout.name, dtype.name))
+
+
+@once
+def epoch(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> Kernel:
+    """`epoch(X, y, order, theta (n, k), p, batch, step)` → (mean loss met, fine): θ ← θ − step · mean gradient of each batch.
+
+    A batch of one block goes into θ at once; a bigger one is summed first, on all threads if it is worth their while.
+    """
+    real = real_type(dtype)
+    extent, make = layout.extent, desk(layout)
+    visit, share = _visit(loss, layout, dtype)
+
+    def epoch(X, y, order, theta, p, batch, step):
+        n, k = theta.shape
+        samples = order.size if order.size else extent(X)[0]
+        most = partials(batch, n, k, X.itemsize)
+        desk, room, numbers, features = make(X, most, k, batch, order.size == 0)
+        v, targets = places(desk, y)
+        losses, total = np.empty(most), np.empty(n)
+        W = turned(theta)
+        at_once = most == 1 and batch <= desk.shape[2]
+        G = W.reshape(1, k, n) if at_once else np.empty((most, k, n), X.dtype)
         mean = 0.0
         for first in range(0, samples, batch):
             size = min(batch, samples - first)
             weight = 1.0 / size
-            parts = partials(size, n, k)
-            if parts == 1:  # no thread is woken for a small batch
-                losses[0] = visit(X, y, order, first, first + size, theta, p, weight, G[0])
+            parts = 1 if at_once else partials(size, n, k, X.itemsize)
+            scale = -step * weight if at_once else 1.0
+            if not at_once:
+                clear(G, parts)
+            if parts == 1:
+                losses[0] = visit(
+                    X, y, order, first, first + size, first + size, 0, W, p, weight, scale, desk, room, numbers, features, v, targets, G
+                )
             else:
-                for part in prange(parts):
-                    start, stop = first + size * part // parts, first + size * (part + 1) // parts
-                    losses[part] = visit(X, y, order, start, stop, theta, p, weight, G[part])
+                share(X, y, order, first, size, batch, parts, W, p, weight, scale, desk, room, numbers, features, v, targets, G, losses)
             mean = add_weighed(mean, losses, parts, size / samples)
-            add_up(G, parts, weight)
-            if step != 0:
-                rate = X.dtype.type(step)
-                for j in range(k):
-                    for f in range(n):
-                        theta[j, f] -= rate * G[0, j, f]
-        return mean
+            if not at_once:
+                descend(W, G, parts, step * weight, total)
+        return mean, returned(W, theta) and np.isfinite(mean)
 
-    signature = types.float64(
+    signature = types.Tuple((types.float64, types.boolean))(
         reads(real, 2), reads_targets(loss.target, real), reads(types.int64, 1), writes(real, 2), reads(real, 1),
-        types.int64, types.int64, types.float64, writes(real, 3), writes(types.float64, 1),
+        types.int64, types.float64,
     )  # fmt: skip
-    return parallel(signature, loss, layout)(named(descend, loss.name, layout.name, dtype.name))
-
-
-def _visit(loss: type[Loss], layout: type[Layout]) -> Kernel:
-    """Sum the losses (times `weight`) and gradients of the samples start … stop: X is read once, block by block."""
-    block, logits, accumulate = loss.block, layout.logits, layout.accumulate
-    samples_per_block, room_for, settle = layout.samples_per_block, layout.room_for, layout.settle
-
-    def visit(X, y, order, start, stop, theta, p, weight, G):
-        k, n = theta.shape
-        block_size = samples_per_block(n, X.itemsize)
-        in_turn = order.size == 0
-        H = np.empty((k, block_size), X.dtype)
-        room = np.empty(room_for(n, block_size, in_turn), X.dtype)
-        picks, ahead, features = np.empty(block_size, np.int64), np.empty(block_size, np.int64), np.arange(n)
-        v = np.empty(block_size)
-        targets = np.empty((block_size,) + y.shape[1:], y.dtype)  # noqa: RUF005  Numba has no starred tuples
-        G.fill(0)
-        total = 0.0
-        for begin in range(start, stop, block_size):
-            count = min(block_size, stop - begin)
-            pick(order, begin, stop, picks)
-            pick(order, begin + count, stop, ahead)
-            for r in range(count):
-                targets[r] = y[picks[r]]
-            settle(X, picks, count, in_turn, room)
-            logits(X, picks, ahead, count, in_turn, features, theta, H, room)
-            block(H[:, :count], targets, v, p)
-            total = add_weighed(total, v, count, weight)
-            accumulate(X, picks, count, in_turn, features, H, G, room)
-        return total
-
-    return inline(visit)
-
-
-@inline
-def pick(order, start, stop, picks):
-    """The numbers of the samples at start, start + 1, … in the order of visit; the last one before `stop` again, beyond."""
-    for r in range(picks.size):
-        at = min(start + r, stop - 1)
-        picks[r] = order[at] if order.size else at
-
-
-@inline_as_written
-def add_weighed(total, v, count, weight):
-    """total + Σ weight·v: each weighed before it is added, so that a mean of numbers near 1e308 does not overflow."""
-    for r in range(count):
-        total += v[r] * weight
-    return total
-
-
-@inline
-def add_up(G, parts, weight):
-    """G[0] ← weight · Σ G[part], added in float64 in the order of the parts."""
-    k, n = G.shape[1:]
-    for j in range(k):
-        for f in range(n):
-            total = 0.0
-            for part in range(parts):
-                total += G[part, j, f]
-            G[0, j, f] = total * weight
+    function = bound(epoch, visit=visit, share=share)
+    return serial(signature, loss, layout)(named(function, loss.name, layout.name, dtype.name))

@@ -26,11 +26,11 @@ def dot_tile(A, rows, ahead, first, height, offset, length, B, j, width, out, at
             out[j + c, at + r] = out[j + c, at + r] + total if add else total
 
 
-def mixture_tile(A, rows, count, offset, S, j, width, out, at, vectors, last):
+def mixture_tile(A, rows, count, offset, ahead, S, j, width, out, at, vectors, last):
     """The tile of `mixtures` for `vectors` vectors (4 or 1), the last of them cut to `last` lanes, and `width` outputs."""
     for c in range(width):
         for v in range((vectors - 1) * lanes(A) + last):
-            total = out[j + c, at + v]
+            total = A.dtype.type(0)
             for r in range(count):
                 total += S[j + c, r] * A[rows[r], offset + v]
-            out[j + c, at + v] = total
+            out[j + c, at + v] += total

@@ -35,7 +35,8 @@ def reads_targets(target: Target, real: types.Float) -> types.Array:
     return reads(real, 2 if target is Target.COUNTS else 1)
 
 
-def named(kernel: Kernel, *parts: str) -> Kernel:
-    """Give a specialisation a name of its own: that is the name of its file in the cache, and in a profile."""
-    kernel.__name__ = kernel.__qualname__ = "_".join((kernel.__name__, *parts))
-    return kernel
+def takes_targets(target: Target, real: types.Float) -> types.Array:
+    """Room for the targets of blocks, one block for each partial sum."""
+    if target is Target.CLASS:
+        return writes(types.int64, 2)
+    return writes(real, 3 if target is Target.COUNTS else 2)

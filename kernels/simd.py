@@ -13,7 +13,10 @@ padded. A row is found by its number in `rows`, so that shuffled samples cost no
 
 from __future__ import annotations
 
-from kernels._jit import COMPILED, inline
+from numba import types
+
+from kernels._jit import COMPILED, apart
+from kernels.signatures import reads, writes
 
 if COMPILED:
     from kernels.tiles import dot_tile, lanes, mixture_tile, outputs_per_tile
@@ -23,7 +26,17 @@ else:
 TALL = 4
 
 
-@inline
+
+
+def _dots_signature(real):
+    numbers = reads(types.int64, 1)
+    return types.void(
+        reads(real, 2), numbers, numbers, types.int64, types.int64, types.int64, reads(real, 2), writes(real, 2),
+        types.int64, types.boolean,
+    )  # fmt: skip
+
+
+@apart(_dots_signature)
 def dots(A, rows, ahead, count, offset, length, B, out, at, add):
     """out[j, at + r] = (out[j, at + r] +) Σᵥ A[rows[r], offset + v] · B[j, v] for each r < count and each row j of B.
 
@@ -42,18 +55,30 @@ def dots(A, rows, ahead, count, offset, length, B, out, at, add):
             dot_tile(A, rows, ahead, r, 1, offset, length, B, j, k * (t + 1) // tiles - j, out, at + r, add)
 
 
-@inline
-def mixtures(A, rows, count, offset, length, S, out, at):
-    """out[j, at + v] += Σᵣ S[j, r] · A[rows[r], offset + v] for each v < length and each row j of S, over r < count."""
+def _mixtures_signature(real):
+    return types.void(
+        reads(real, 2), reads(types.int64, 1), types.int64, types.int64, types.int64, types.int64, reads(real, 2),
+        writes(real, 2), types.int64,
+    )  # fmt: skip
+
+
+@apart(_mixtures_signature)
+def mixtures(A, rows, count, offset, length, ahead, S, out, at):
+    """out[j, at + v] += Σᵣ S[j, r] · A[rows[r], offset + v] for each v < length and each row j of S, over r < count.
+
+    What stands `ahead` numbers further on in a row will be wanted soon: it is fetched on the way.
+    """
     k = S.shape[0]
     tiles = -(-k // outputs_per_tile(A))
     step = TALL * lanes(A)
     whole = length - length % step
-    for t in range(tiles):
-        j = k * t // tiles
-        width = k * (t + 1) // tiles - j
-        for v in range(0, whole, step):
-            mixture_tile(A, rows, count, offset + v, S, j, width, out, at + v, TALL, lanes(A))
-        for v in range(whole, length, lanes(A)):
-            last = min(lanes(A), length - v)
-            mixture_tile(A, rows, count, offset + v, S, j, width, out, at + v, 1, last)
+    for v in range(0, whole, step):
+        for t in range(tiles):
+            j = k * t // tiles
+            width = k * (t + 1) // tiles - j
+            mixture_tile(A, rows, count, offset + v, ahead, S, j, width, out, at + v, TALL, lanes(A))
+    for v in range(whole, length, lanes(A)):
+        last = min(lanes(A), length - v)
+        for t in range(tiles):
+            j = k * t // tiles
+            mixture_tile(A, rows, count, offset + v, ahead, S, j, k * (t + 1) // tiles - j, out, at + v, 1, last)

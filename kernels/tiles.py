@@ -170,7 +170,7 @@ def _mixture_function(context: Any, real: Any, vectors: int, width: int, builder
     if inner is None:
         return function
     v = Vectors(context, inner, real)
-    a, a_stride, rows, count, s, s_stride, out, out_stride, last = function.args
+    a, a_stride, rows, count, ahead, s, s_stride, out, out_stride, last = function.args
     partial = vectors == 1
     mask = v.mask(last) if partial else None
 
@@ -181,39 +181,45 @@ def _mixture_function(context: Any, real: Any, vectors: int, width: int, builder
         [inner.gep(out, [inner.add(inner.mul(out_stride, LONG(c)), LONG(i * v.lanes))]) for i in range(vectors)]
         for c in range(width)
     ]
-    totals = [[cgutils.alloca_once_value(inner, load(place)) for place in of_output] for of_output in places]
+    nothing = ir.Constant(v.vector, None)
+    totals = [[cgutils.alloca_once_value(inner, nothing) for _ in of_output] for of_output in places]
     weights = [inner.gep(s, [inner.mul(s_stride, LONG(c))]) for c in range(width)]
     with cgutils.for_range(inner, count) as loop:
         row = inner.gep(a, [inner.mul(inner.load(inner.gep(rows, [loop.index])), a_stride)])
-        xs = [load(inner.gep(row, [LONG(i * v.lanes)])) for i in range(vectors)]
+        later = inner.gep(row, [ahead])
+        xs = []
+        for i in range(vectors):
+            xs.append(load(inner.gep(row, [LONG(i * v.lanes)])))
+            v.prefetch(inner.gep(later, [LONG(i * v.lanes)]))
         for c in range(width):
             weight = v.spread(inner.load(inner.gep(weights[c], [loop.index])))
             for i in range(vectors):
                 inner.store(v.multiply_add(xs[i], weight, inner.load(totals[c][i])), totals[c][i])
     for of_output, of_total in zip(places, totals, strict=True):
         for place, total in zip(of_output, of_total, strict=True):
+            grown = inner.fadd(load(place), inner.load(total))
             if partial:
-                v.store_some(inner.load(total), place, mask)
+                v.store_some(grown, place, mask)
             else:
-                v.store(inner.load(total), place)
+                v.store(grown, place)
     inner.ret_void()
     return function
 
 
 @intrinsic(prefer_literal=True)
-def mixture_tile(typing_context: Any, A: Any, rows: Any, count: Any, offset: Any, S: Any, j: Any, width: Any, out: Any,
+def mixture_tile(typing_context: Any, A: Any, rows: Any, count: Any, offset: Any, ahead: Any, S: Any, j: Any, width: Any, out: Any,
                       at: Any, vectors: Any, last: Any) -> Any:  # fmt: skip
     """`mixture_tile`, as instructions; `vectors` is a literal."""
     if not isinstance(vectors, types.IntegerLiteral):
         return None
     several = vectors.literal_value
-    kinds = (A, rows, types.int64, types.int64, S, types.int64, types.int64, out, types.int64, vectors, types.int64)
+    kinds = (A, rows, types.int64, types.int64, types.int64, S, types.int64, types.int64, out, types.int64, vectors, types.int64)
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         real = context.get_value_type(signature.args[0].dtype)
-        a, numbers, s, target = (_Matrix(context, builder, signature.args[i], arguments[i]) for i in (0, 1, 4, 7))
-        _, _, count, offset, _, j, width, _, at, _, last = arguments
-        given = [a.at(LONG(0), offset), a.width, numbers.data, count, s.at(j, LONG(0)), s.width, target.at(j, at),
+        a, numbers, s, target = (_Matrix(context, builder, signature.args[i], arguments[i]) for i in (0, 1, 5, 8))
+        _, _, count, offset, ahead, _, j, width, _, at, _, last = arguments
+        given = [a.at(LONG(0), offset), a.width, numbers.data, count, ahead, s.at(j, LONG(0)), s.width, target.at(j, at),
                  target.width, last]  # fmt: skip
         _call_by_width(
             context,

@@ -38,6 +38,7 @@ class Layout:
     """A layout convention. A subclass in a file of its own is all that a new layout takes."""
 
     name: ClassVar[str]
+    extent: ClassVar[Callable[..., tuple[int, int]]]
     samples_per_block: ClassVar[Callable[..., int]]
     room_for: ClassVar[Callable[..., tuple[int, int]]]
     settle: ClassVar[Callable[..., None]]

@@ -15,6 +15,7 @@ from kernels.simd import dots, mixtures
 # A block is read twice, and most of it stays in a 1 MB L2 meanwhile; the longer it is, the fewer pages are touched.
 BLOCK_BYTES = 1 << 20
 SHORTEST, LONGEST = 64, 512
+AHEAD = 64
 
 
 @inline
@@ -31,9 +32,9 @@ def logits(X, picks, ahead, count, in_turn, features, theta, H, room):
     n = theta.shape[1]
     H[:, :count] = 0
     if in_turn:
-        mixtures(X, features, n, picks[0], count, theta, H, 0)
+        mixtures(X, features, n, picks[0], count, AHEAD, theta, H, 0)
     else:
-        mixtures(room, features, n, 0, count, theta, H, 0)
+        mixtures(room, features, n, 0, count, 0, theta, H, 0)
 
 
 @inline
@@ -43,6 +44,11 @@ def accumulate(X, picks, count, in_turn, features, D, G, room):
         dots(X, features, features, n, picks[0], count, D, G, 0, True)
     else:
         dots(room, features, features, n, 0, count, D, G, 0, True)
+
+
+@inline
+def extent(X):
+    return X.shape[1], X.shape[0]
 
 
 @inline
@@ -74,6 +80,7 @@ class Columns(Layout):
     """X (n, m): one sample a column."""
 
     name = "columns"
+    extent = extent
     samples_per_block = samples_per_block
     room_for = room_for
     settle = settle

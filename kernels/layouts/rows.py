@@ -29,7 +29,12 @@ def logits(X, picks, ahead, count, in_turn, features, theta, H, room):
 
 @inline
 def accumulate(X, picks, count, in_turn, features, D, G, room):
-    mixtures(X, picks, count, 0, X.shape[1], D, G, 0)
+    mixtures(X, picks, count, 0, X.shape[1], 0, D, G, 0)
+
+
+@inline
+def extent(X):
+    return X.shape[0], X.shape[1]
 
 
 @inline
@@ -61,6 +66,7 @@ class Rows(Layout):
     """X (m, n): one sample a row."""
 
     name = "rows"
+    extent = extent
     samples_per_block = samples_per_block
     room_for = room_for
     settle = settle

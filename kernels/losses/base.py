@@ -2,8 +2,9 @@
 
 A loss of one number (k = 1) is two formulas, `value(h, y, p)` and `delta(h, y, p)`, plain arithmetic on scalars, where
 `p` holds the loss's parameters. A loss of k logits is one formula for a whole block of samples. Both end up as
-a *block*: `block(H, y, v, p)` takes the logits of a few samples, H (k, samples), writes each sample's loss into v (samples,)
-and turns H into δ in place. Blocks are what the passes in `kernels.passes` call; no loss knows a layout.
+a *block*: `block(H, count, y, v, p, spare)` takes the logits of a few samples, the first `count` columns of H (k, …), writes
+each sample's loss into v and turns H into δ in place; `spare` (SPARE, …) is room to work in, of H's kind. Blocks are
+what the passes in `kernels.passes` call; no loss knows a layout. Their inner loops run over samples: as vectors.
 """
 
 from __future__ import annotations
@@ -19,11 +20,13 @@ from numba import types
 from numpy.typing import ArrayLike, NDArray
 
 from kernels import check
-from kernels._jit import inline, once, serial
-from kernels.signatures import Kernel, named, reads, reads_targets, real_type, writes
+from kernels._jit import inline, named, once, serial
+from kernels.signatures import Kernel, reads, reads_targets, real_type, writes
 from kernels.targets import Target
 
 Block = Callable[..., None]
+
+SPARE = 3  # rows of room that a block may use
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,7 @@ def pointwise(loss: type[Loss], dtype: np.dtype[Any]) -> Kernel:
     real, block = real_type(dtype), loss.block
 
     def pointwise(H, y, values, p):
-        block(H, y, values, p)
+        block(H, H.shape[1], y, values, p, np.empty((SPARE, H.shape[1]), H.dtype))
 
     signature = types.void(writes(real, 2), reads_targets(loss.target, real), writes(types.float64, 1), reads(real, 1))
     return serial(signature, loss)(named(pointwise, loss.name, dtype.name))
@@ -86,8 +89,8 @@ def pointwise(loss: type[Loss], dtype: np.dtype[Any]) -> Kernel:
 def elementwise(value: Callable[..., Any], delta: Callable[..., Any]) -> Block:
     """The block of a loss of one number, from its two formulas."""
 
-    def block(H, y, v, p):
-        for r in range(H.shape[1]):
+    def block(H, count, y, v, p, spare):
+        for r in range(count):
             h = H[0, r]
             v[r] = value(h, y[r], p)
             H[0, r] = delta(h, y[r], p)

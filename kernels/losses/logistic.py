@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from kernels._jit import inline
+from kernels.elementary import exp, log1p
 from kernels.losses.base import Loss, elementwise
 from kernels.targets import Target
 
@@ -18,14 +17,14 @@ from kernels.targets import Target
 def value(h, y, p):
     real = type(h)
     sign = real(1) - real(2) * y
-    return max(sign * h, real(0)) + np.log1p(np.exp(-abs(h)))
+    return max(sign * h, real(0)) + log1p(exp(-abs(h)))
 
 
 @inline
 def delta(h, y, p):
     real = type(h)
     sign = real(1) - real(2) * y
-    small = np.exp(-abs(h))
+    small = exp(-abs(h))
     top = real(1) if sign * h >= 0 else small
     return sign * top / (real(1) + small)
 

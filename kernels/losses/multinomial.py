@@ -7,32 +7,41 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from kernels._jit import inline
+from kernels.elementary import log1p
 from kernels.losses.base import Loss, positive
 from kernels.losses.softmax import exponentials, largest
 from kernels.targets import Target
 
 
 @inline
-def block(H, y, v, p):
-    for r in range(H.shape[1]):
-        top = largest(H, r)
-        peak = H[top, r]
-        trials = peak - peak
-        spread = peak - peak  # Σ c (peak − h)
-        for j in range(H.shape[0]):
+def block(H, count, y, v, p, spare):
+    peak, rest, trials = spare[0], spare[1], spare[2]
+    k = H.shape[0]
+    largest(H, count, peak)
+    for r in range(count):
+        v[r] = 0
+    for j in range(k):
+        for r in range(count):
             if y[r, j] > 0:  # 0 · ∞ is no loss at all
-                trials += y[r, j]
-                spread += y[r, j] * (peak - H[j, r])
-        rest = exponentials(H, r, top, peak)
-        total = type(peak)(1) + rest
-        v[r] = spread + trials * np.log1p(rest)
-        for j in range(H.shape[0]):
-            z = H[j, r] / total
-            others = rest / total if j == top else type(peak)(1) - z  # 1 − z; only the largest z can be near 1
-            H[j, r] = (trials - y[r, j]) * z - y[r, j] * others
+                v[r] += y[r, j] * (peak[r] - H[j, r])
+    exponentials(H, count, peak, rest, trials)
+    for r in range(count):
+        trials[r] = 0
+    for j in range(k):
+        for r in range(count):
+            trials[r] += y[r, j]
+    share = peak
+    for r in range(count):
+        one = type(rest[r])(1)
+        v[r] += trials[r] * log1p(rest[r])
+        share[r] = one / (one + rest[r])
+    for j in range(k):
+        for r in range(count):
+            one = type(rest[r])(1)
+            z = H[j, r] * share[r]
+            others = rest[r] * share[r] if H[j, r] == one else one - z  # 1 − z; only the largest z can be near 1
+            H[j, r] = (trials[r] - y[r, j]) * z - y[r, j] * others
 
 
 @dataclass(frozen=True)

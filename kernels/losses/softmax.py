@@ -8,52 +8,56 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from kernels._jit import inline
+from kernels.elementary import exp, log1p
 from kernels.losses.base import Loss
 from kernels.targets import Target
 
 
 @inline
-def largest(H, r):
-    """Index of the first largest logit of sample r."""
-    top = 0
+def largest(H, count, peak):
+    """`peak`: the largest logit of each sample."""
+    for r in range(count):
+        peak[r] = H[0, r]
     for j in range(1, H.shape[0]):
-        if H[j, r] > H[top, r]:
-            top = j
-    return top
+        for r in range(count):
+            peak[r] = H[j, r] if H[j, r] > peak[r] else peak[r]
 
 
 @inline
-def exponentials(H, r, top, peak):
-    """Turn the logits of sample r into e^(hⱼ − peak); returns their sum but for class `top`, whose own is 1."""
-    rest = peak - peak  # 0 in the type of the data; NaN where the peak is infinite or NaN, so that it shows
+def exponentials(H, count, peak, rest, ties):
+    """H ← e^(h − peak), and `rest` = Σⱼ e^(hⱼ − peak) − 1, though not as that difference; 1 + the `ties` are at the peak."""
+    for r in range(count):
+        rest[r], ties[r] = 0, -1
     for j in range(H.shape[0]):
-        if j == top:
-            H[j, r] = 1
-        else:
-            H[j, r] = np.exp(H[j, r] - peak)
-            rest += H[j, r]
-    return rest
+        for r in range(count):
+            e = exp(H[j, r] - peak[r])  # NaN where the peak is infinite or NaN, so that it shows
+            zero, one = type(e)(0), type(e)(1)
+            H[j, r] = e
+            rest[r] += zero if e == one else e
+            ties[r] += one if e == one else zero
+    for r in range(count):
+        rest[r] += ties[r]
 
 
 @inline
-def block(H, y, v, p):
-    for r in range(H.shape[1]):
-        label = y[r]
-        top = largest(H, r)
-        peak = H[top, r]
-        gap = peak - H[label, r]
-        rest = exponentials(H, r, top, peak)
-        total = type(peak)(1) + rest
-        v[r] = gap + np.log1p(rest)
-        for j in range(H.shape[0]):
-            H[j, r] /= total
-        if label == top:
-            H[label, r] = -rest / total
-        else:
-            H[label, r] -= type(peak)(1)
+def block(H, count, y, v, p, spare):
+    peak, rest, ties = spare[0], spare[1], spare[2]
+    largest(H, count, peak)
+    for r in range(count):
+        v[r] = peak[r] - H[y[r], r]
+    exponentials(H, count, peak, rest, ties)
+    share = peak
+    for r in range(count):
+        one = type(rest[r])(1)
+        v[r] += log1p(rest[r])
+        share[r] = one / (one + rest[r])
+    for j in range(H.shape[0]):
+        for r in range(count):
+            H[j, r] *= share[r]
+    for r in range(count):
+        own = H[y[r], r]
+        H[y[r], r] = -rest[r] * share[r] if own == share[r] else own - type(own)(1)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kernels._jit import inline
+from kernels.elementary import log1p
 from kernels.losses.base import Loss, elementwise, positive
 from kernels.targets import Target
 
@@ -26,9 +27,9 @@ def value(h, y, p):
     residual = abs(h - y)
     u = residual / width
     if u <= 1:
-        return constant + exponent * np.log1p(u * u)
+        return constant + exponent * log1p(u * u)
     w = width / residual
-    return constant + exponent * (np.log1p(w * w) + real(2) * (np.log(residual) - log_width))
+    return constant + exponent * (log1p(w * w) + real(2) * (np.log(residual) - log_width))
 
 
 @inline

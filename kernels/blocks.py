@@ -1,0 +1,252 @@
+"""How samples are cut up: a pass into partial sums, which threads share out, and those into blocks, which stay in cache."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from kernels._jit import inline, inline_as_written
+from kernels.layouts import Layout
+from kernels.losses import Loss
+from kernels.losses.base import SPARE
+from kernels.signatures import Kernel
+from kernels.targets import Target
+
+# A partial sum is worth a thread's while from about this many multiply-adds on (some 10 µs of work).
+WORK_PER_PARTIAL = 1 << 18
+MAX_PARTIALS = 32
+# Partial gradients take no more bytes than this, unless two of them do.
+MAX_PARTIAL_BYTES = 3 << 18
+
+
+@inline
+def partials(samples: int, n: int, k: int, itemsize: int) -> int:
+    """Number of partial sums for a pass over so many samples: a power of two that depends on the size alone."""
+    room = max(2, MAX_PARTIAL_BYTES // (n * k * itemsize))
+    wanted = min(samples * n * k // WORK_PER_PARTIAL, MAX_PARTIALS, room, samples)
+    count = 1
+    while 2 * count <= wanted:
+        count *= 2
+    return count
+
+
+def desk(layout: type[Layout]) -> Kernel:
+    """`desk(X, parts, k, samples, in_turn)`: what the blocks of each partial sum are worked on with, made once a call.
+
+    That is H (parts, k + SPARE, block), room (parts, …), numbers (parts, 2, block) and features 0 … n−1.
+    """
+    samples_per_block, room_for, extent = layout.samples_per_block, layout.room_for, layout.extent
+
+    def desk(X, parts, k, samples, in_turn):
+        n = extent(X)[1]
+        size = min(samples_per_block(n, X.itemsize), samples)
+        height, width = room_for(n, size, in_turn)
+        features = np.empty(n, np.int64)
+        for f in range(n):
+            features[f] = f
+        H, room = np.empty((parts, k + SPARE, size), X.dtype), np.empty((parts, height, width), X.dtype)
+        return H, room, np.empty((parts, 2, size), np.int64), features
+
+    return inline(desk)
+
+
+def visitor(loss: type[Loss], layout: type[Layout]) -> Kernel:
+    """`visit(X, y, order, start, stop, then, part, theta, p, weight, scale, …)`: losses summed, gradients added to `out`.
+
+    The losses of the samples start … stop in the order of visit are each multiplied by `weight`, the gradients by `scale`.
+    `then` is where the same thread goes on after that. NaN comes back if a target is none: a label beyond the
+    classes, a negative count.
+    """
+    settle, extent, logits, accumulate = layout.settle, layout.extent, layout.logits, layout.accumulate
+    block, take = loss.block, TAKE[loss.target]
+
+    def visit(X, y, order, start, stop, then, part, theta, p, weight, scale, desk, room, numbers, features, v, targets, out):
+        k, size, in_turn = theta.shape[0], desk.shape[2], order.size == 0
+        end = extent(X)[0] if in_turn else order.size
+        H, spare = desk[part, :k], desk[part, k:]
+        picks, ahead = numbers[part, 0], numbers[part, 1]
+        total, fine = 0.0, True
+        for begin in range(start, stop, size):
+            count = min(size, stop - begin)
+            pick(order, begin, end, count, picks)
+            pick(order, begin + count if begin + count < stop else then, end, count, ahead)
+            for r in range(count):
+                fine &= take(y, picks[r], targets[part], r, k)
+            settle(X, picks, count, in_turn, room[part])
+            logits(X, picks, ahead, count, in_turn, features, theta, H, room[part])
+            block(H, count, targets[part], v[part], p, spare)
+            total = add_weighed(total, v[part], count, weight)
+            if scale != 1:
+                rescale(H, count, X.dtype.type(scale))
+            accumulate(X, picks, count, in_turn, features, H, out[part], room[part])
+        return total if fine else np.nan
+
+    return visit
+
+
+@inline
+def rescale(H, count, scale):
+    """H ← scale · H"""
+    for j in range(H.shape[0]):
+        for r in range(count):
+            H[j, r] *= scale
+
+
+def walk(layout: type[Layout], act: Kernel) -> Kernel:
+    """`walk(X, order, start, stop, part, work, given)`: `act` on each block of the samples start … stop.
+
+    The sum of what it returns; `work` is from `desk`, `given` for `act` alone.
+    """
+    settle, extent = layout.settle, layout.extent
+
+    def walk(X, order, start, stop, part, work, given):
+        desk, room, numbers, features = work
+        H = desk[part, : desk.shape[1] - SPARE]
+        size, in_turn = H.shape[1], order.size == 0
+        end = extent(X)[0] if in_turn else order.size
+        picks, ahead = numbers[part, 0], numbers[part, 1]
+        total = 0.0
+        for begin in range(start, stop, size):
+            count = min(size, stop - begin)
+            pick(order, begin, end, count, picks)
+            pick(order, begin + count, end, count, ahead)
+            settle(X, picks, count, in_turn, room[part])
+            total += act(X, picks, ahead, begin, count, in_turn, features, H, room[part], part, given)
+        return total
+
+    return inline(walk)
+
+
+@inline
+def pick(order, start, end, count, picks):
+    """The numbers of the samples at start, start + 1, … in the order of visit; beyond the last one, that one again."""
+    if order.size:
+        for r in range(count):
+            picks[r] = order[min(start + r, end - 1)]
+    else:
+        for r in range(count):
+            picks[r] = min(start + r, end - 1)
+
+
+@inline
+def places(desk, y):
+    """Room for the losses and the targets of a block: v (parts, block), targets (parts, block, …)."""
+    parts, _, size = desk.shape
+    targets = np.empty((parts, size) + y.shape[1:], y.dtype)  # noqa: RUF005  Numba has no starred tuples
+    return np.empty((parts, size)), targets
+
+
+@inline
+def _take_number(y, sample, targets, r, k):
+    targets[r] = y[sample]
+    return True
+
+
+@inline
+def _take_binary(y, sample, targets, r, k):
+    targets[r] = y[sample]
+    return y[sample] == 0 or y[sample] == 1
+
+
+@inline
+def _take_class(y, sample, targets, r, k):
+    label = y[sample]
+    fine = label >= 0 and label < k  # noqa: PLR1716  a chain is slower code in Numba
+    targets[r] = label if fine else 0
+    return fine
+
+
+@inline
+def _take_counts(y, sample, targets, r, k):
+    fine = True
+    for j in range(k):
+        targets[r, j] = y[sample, j]
+        fine &= y[sample, j] >= 0
+    return fine
+
+
+# Copy a sample's target to where the block wants it: is it one?
+TAKE: dict[Target, Callable[..., Any]] = {
+    Target.REAL: _take_number,
+    Target.BINARY: _take_binary,
+    Target.CLASS: _take_class,
+    Target.COUNTS: _take_counts,
+}
+
+
+@inline_as_written
+def add_weighed(total, v, count, weight):
+    """total + Σ weight·v: each weighed before it is added, so that a mean of numbers near 1e308 does not overflow."""
+    for r in range(count):
+        total += v[r] * weight
+    return total
+
+
+@inline
+def turned(theta):
+    """θ (n, k) as (k, n), the kernels' own form."""
+    n, k = theta.shape
+    W = np.empty((k, n), theta.dtype)
+    for f in range(n):
+        for j in range(k):
+            W[j, f] = theta[f, j]
+    return W
+
+
+@inline
+def sum_of(G, parts, j, total):
+    """total ← Σ G[part, j], added in float64 in the order of the parts."""
+    n = G.shape[2]
+    for f in range(n):
+        total[f] = G[0, j, f]
+    for part in range(1, parts):
+        for f in range(n):
+            total[f] += G[part, j, f]
+
+
+@inline
+def collect(G, parts, weight, grad):
+    """grad (n, k) ← weight · Σ G[part] (k, n); whether all of it is finite."""
+    n, k = grad.shape
+    total = np.empty(n)
+    spoilt = 0.0
+    for j in range(k):
+        sum_of(G, parts, j, total)
+        for f in range(n):
+            g = G.dtype.type(total[f] * weight)
+            grad[f, j] = g
+            spoilt += g * 0
+    return spoilt == 0
+
+
+@inline
+def clear(G, parts):
+    """G[:parts] ← 0"""
+    for part in range(parts):
+        for j in range(G.shape[1]):
+            for f in range(G.shape[2]):
+                G[part, j, f] = 0
+
+
+@inline
+def descend(W, G, parts, step, total):
+    """θ ← θ − step · Σ G[part], both (k, n)."""
+    k, n = W.shape
+    for j in range(k):
+        sum_of(G, parts, j, total)
+        for f in range(n):
+            W[j, f] -= W.dtype.type(step * total[f])
+
+
+@inline
+def returned(W, theta):
+    """theta (n, k) ← W (k, n); whether all of it is finite."""
+    n, k = theta.shape
+    spoilt = W.dtype.type(0)
+    for j in range(k):
+        for f in range(n):
+            theta[f, j] = W[j, f]
+            spoilt += W[j, f] * 0
+    return spoilt == 0
