@@ -109,7 +109,7 @@ def once(factory: F) -> F:
 
 def inline(function: F) -> F:
     """Plain Python that is compiled into each kernel that calls it, with that kernel's flags."""
-    return cast(F, register_jitable(function))
+    return cast(F, register_jitable(forceinline=True)(function))
 
 
 def inline_as_written(function: F) -> F:
@@ -207,5 +207,7 @@ def bound(function: F, **names: Any) -> F:
 
     A kernel must not find what is linked in a closure: the disk cache would take it for another in each process.
     """
-    copy = FunctionType(function.__code__, {**function.__globals__, **names}, function.__name__, closure=function.__closure__)
+    copy = FunctionType(
+        function.__code__, {**function.__globals__, **names}, function.__name__, closure=function.__closure__
+    )
     return cast(F, copy)

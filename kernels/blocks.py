@@ -9,7 +9,6 @@ import numpy as np
 
 from kernels._jit import inline, inline_as_written
 from kernels.layouts import Layout
-from kernels.losses import Loss
 from kernels.losses.base import SPARE
 from kernels.signatures import Kernel
 from kernels.targets import Target
@@ -50,40 +49,6 @@ def desk(layout: type[Layout]) -> Kernel:
         return H, room, np.empty((parts, 2, size), np.int64), features
 
     return inline(desk)
-
-
-def visitor(loss: type[Loss], layout: type[Layout]) -> Kernel:
-    """`visit(X, y, order, start, stop, then, part, theta, p, weight, scale, …)`: losses summed, gradients added to `out`.
-
-    The losses of the samples start … stop in the order of visit are each multiplied by `weight`, the gradients by `scale`.
-    `then` is where the same thread goes on after that. NaN comes back if a target is none: a label beyond the
-    classes, a negative count.
-    """
-    settle, extent, logits, accumulate = layout.settle, layout.extent, layout.logits, layout.accumulate
-    block, take = loss.block, TAKE[loss.target]
-
-    def visit(X, y, order, start, stop, then, part, theta, p, weight, scale, desk, room, numbers, features, v, targets, out):
-        k, size, in_turn = theta.shape[0], desk.shape[2], order.size == 0
-        end = extent(X)[0] if in_turn else order.size
-        H, spare = desk[part, :k], desk[part, k:]
-        picks, ahead = numbers[part, 0], numbers[part, 1]
-        total, fine = 0.0, True
-        for begin in range(start, stop, size):
-            count = min(size, stop - begin)
-            pick(order, begin, end, count, picks)
-            pick(order, begin + count if begin + count < stop else then, end, count, ahead)
-            for r in range(count):
-                fine &= take(y, picks[r], targets[part], r, k)
-            settle(X, picks, count, in_turn, room[part])
-            logits(X, picks, ahead, count, in_turn, features, theta, H, room[part])
-            block(H, count, targets[part], v[part], p, spare)
-            total = add_weighed(total, v[part], count, weight)
-            if scale != 1:
-                rescale(H, count, X.dtype.type(scale))
-            accumulate(X, picks, count, in_turn, features, H, out[part], room[part])
-        return total if fine else np.nan
-
-    return visit
 
 
 @inline
@@ -153,7 +118,7 @@ def _take_binary(y, sample, targets, r, k):
 @inline
 def _take_class(y, sample, targets, r, k):
     label = y[sample]
-    fine = label >= 0 and label < k  # noqa: PLR1716  a chain is slower code in Numba
+    fine = label >= 0 and label < k
     targets[r] = label if fine else 0
     return fine
 
@@ -211,14 +176,11 @@ def collect(G, parts, weight, grad):
     """grad (n, k) ← weight · Σ G[part] (k, n); whether all of it is finite."""
     n, k = grad.shape
     total = np.empty(n)
-    spoilt = 0.0
     for j in range(k):
         sum_of(G, parts, j, total)
         for f in range(n):
-            g = G.dtype.type(total[f] * weight)
-            grad[f, j] = g
-            spoilt += g * 0
-    return spoilt == 0
+            grad[f, j] = total[f] * weight
+    return all_finite(grad)
 
 
 @inline
@@ -244,9 +206,26 @@ def descend(W, G, parts, step, total):
 def returned(W, theta):
     """theta (n, k) ← W (k, n); whether all of it is finite."""
     n, k = theta.shape
-    spoilt = W.dtype.type(0)
-    for j in range(k):
-        for f in range(n):
+    for f in range(n):
+        for j in range(k):
             theta[f, j] = W[j, f]
-            spoilt += W[j, f] * 0
-    return spoilt == 0
+    return all_finite(W)
+
+
+@inline
+def all_finite(A):
+    """Whether all of a C-contiguous array is finite: 0 · ∞ and 0 · NaN are NaN."""
+    zero = A.dtype.type(0)
+    spoilt = zero
+    for x in A.reshape(A.size):
+        spoilt += x * zero
+    return spoilt == zero
+
+
+@inline
+def total_size(x):
+    """Σ|x|"""
+    total = x.dtype.type(0)
+    for each in x:
+        total += abs(each)
+    return total

@@ -40,7 +40,10 @@ def floats(name: str, a: ArrayLike, ndim: tuple[int, ...], dtype: np.dtype[Any] 
 
 
 def targets(y: ArrayLike, kind: Target, samples: int, width: int, dtype: np.dtype[Any]) -> NDArray[Any]:
-    """`y` for so many samples and `width` logits: int64 classes, or numbers of X's dtype; C-contiguous."""
+    """`y` for so many samples and `width` logits: int64 classes, or numbers of X's dtype; C-contiguous.
+
+    Its values are looked at later: by the kernels as they go, and by `labels` if there is something wrong.
+    """
     array = _array("y", y)
     shape = (samples, width) if kind is Target.COUNTS else (samples,)
     if array.shape != shape:
@@ -49,16 +52,23 @@ def targets(y: ArrayLike, kind: Target, samples: int, width: int, dtype: np.dtyp
     if array.dtype.kind not in wanted:
         example = "int64" if kind is Target.CLASS else str(dtype)
         raise ValueError(f"y: {array.dtype}; should be {example}, {kind.value}")
+    with np.errstate(over="ignore"):  # a number too big for float32 becomes an infinity, and is refused as one
+        return np.ascontiguousarray(array, np.int64 if kind is Target.CLASS else dtype)
+
+
+def labels(y: ArrayLike, kind: Target, width: int) -> None:
+    """Raise ValueError for the first target that is none: a class beyond `width`, a label but 0 or 1, a negative count.
+
+    The kernels notice as they go, so that this is called only when there is one.
+    """
+    array = _array("y", y)
     if kind is Target.CLASS:
         should = f"integers in 0..{width - 1}, one below the number of classes"
         _refuse(array, (array < 0) | (array >= width), should if width > 1 else "0, since there is one logit a sample")
-        return np.ascontiguousarray(array, np.int64)
     if kind is Target.BINARY:
         _refuse(array, (array != 0) & (array != 1), "0 or 1")
     if kind is Target.COUNTS:
         _refuse(array, ~(array >= 0), "counts of 0 or more")
-    with np.errstate(over="ignore"):  # a number too big for float32 becomes an infinity, and is refused as one
-        return np.ascontiguousarray(array, dtype)
 
 
 def _refuse(array: NDArray[Any], bad: NDArray[np.bool_], should: str) -> None:

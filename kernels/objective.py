@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from kernels import check, layouts, losses, passes
+from kernels import check, epochs, layouts, losses, passes
 from kernels.layouts import Layout
 from kernels.losses import Loss
+from kernels.signatures import Kernel
 
 
 class Objective:
@@ -36,6 +37,8 @@ class Objective:
             raise ValueError(f"loss: {loss!r}; should be a name or a Loss object")
         if not isinstance(self.layout, Layout):
             raise ValueError(f"layout: {layout!r}; should be a name or a Layout object")
+        # By the dtype of X, once it was asked for: the kernel, the loss's constants, the dtype of y.
+        self._ready: dict[np.dtype[Any], tuple[Kernel, NDArray[Any], np.dtype[Any]]] = {}
 
     def __repr__(self) -> str:
         return f"Objective({self.loss!r}, layout={self.layout.name!r})"
@@ -69,14 +72,39 @@ class Objective:
         self, X: ArrayLike, y: ArrayLike, theta: ArrayLike, order: ArrayLike | None = None
     ) -> tuple[float, NDArray[Any]]:
         """f(θ) and ∇f(θ) = Xᵀ Δ / m, a mean over the samples in `order`, from one pass over X; the gradient is shaped like θ."""
+        found = self._at_once(X, y, theta) if order is None else None
+        if found is not None:
+            return found
         X, weights, visits = self._inputs(X, theta, order)
         targets = self._targets(X, y, weights)
         grad = np.empty_like(weights)
         kernel = passes.fused(type(self.loss), type(self.layout), X.dtype)
-        value, fine = kernel(X, targets, visits, weights, self.loss.constants(X.dtype), grad)
+        constants = self.loss.constants(X.dtype)
+        value, fine = kernel(X, targets, visits, weights, constants, grad)
         if not fine:
-            check.blame(X=X, y=targets, theta=weights)
+            self._blame(X, y, targets, theta)
+        self._ready[X.dtype] = kernel, constants, targets.dtype
         return value, grad.reshape(np.shape(theta))
+
+    def _at_once(self, X: ArrayLike, y: ArrayLike, theta: ArrayLike) -> tuple[float, NDArray[Any]] | None:
+        """`value_and_grad` of arrays just as the kernel takes them; None where they are not, or where a check is due.
+
+        On a small problem the checks of the other road would take several times as long as the answer.
+        """
+        if not (type(X) is type(y) is type(theta) is np.ndarray and X.dtype in self._ready):
+            return None
+        kernel, constants, kind = self._ready[X.dtype]
+        if y.dtype != kind or theta.dtype != X.dtype:
+            return None
+        grad = np.empty(theta.shape, theta.dtype)
+        try:
+            if theta.ndim == 1:
+                value, fine = kernel(X, y, check.NO_ORDER, theta.reshape(-1, 1), constants, grad.reshape(-1, 1))
+            else:
+                value, fine = kernel(X, y, check.NO_ORDER, theta, constants, grad)
+        except TypeError:  # a number of axes or an order in memory that it was not compiled for
+            return None
+        return (value, grad) if fine else None
 
     def sgd_epoch(
         self,
@@ -100,16 +128,24 @@ class Objective:
         step = check.finite_above_zero("step_size", step_size)
         targets = self._targets(X, y, weights)
         changed = weights.copy()
-        kernel = passes.epoch(type(self.loss), type(self.layout), X.dtype)
-        mean, fine = kernel(X, targets, visits, changed, self.loss.constants(X.dtype), batch, step)
+        parts, constants = (type(self.loss), type(self.layout), X.dtype), self.loss.constants(X.dtype)
+        if batch == 1:
+            mean, fine = epochs.epoch_singly(*parts)(X, targets, visits, changed, constants, step)
+        else:
+            mean, fine = epochs.epoch(*parts)(X, targets, visits, changed, constants, batch, step)
         if not fine:
-            check.blame(X=X, y=targets, theta=weights)
+            self._blame(X, y, targets, theta)
         theta[...] = changed.reshape(theta.shape)
         return mean
 
     def _targets(self, X: NDArray[Any], y: ArrayLike, theta: NDArray[Any]) -> NDArray[Any]:
         check.outputs("theta", self.loss.name, self.loss.target, theta.shape[1])
         return check.targets(y, self.loss.target, self.layout.samples(X.shape), theta.shape[1], X.dtype)
+
+    def _blame(self, X: NDArray[Any], y: ArrayLike, targets: NDArray[Any], theta: ArrayLike) -> None:
+        """Raise ValueError for what is wrong with the values, if anything is."""
+        check.labels(y, self.loss.target, 1 if np.ndim(theta) == 1 else np.shape(theta)[1])
+        check.blame(X=X, y=targets, theta=np.asarray(theta))
 
     def _inputs(
         self, X: ArrayLike, theta: ArrayLike, order: ArrayLike | None

@@ -13,11 +13,14 @@ from typing import Any
 import numpy as np
 from numba import prange, types
 
-from kernels._jit import bound, inline, link, linked, named, once, parallel, serial
-from kernels.blocks import add_weighed, clear, collect, descend, desk, partials, places, returned, turned, visitor, walk
+from kernels._jit import bound, inline, link, named, once, parallel, serial
+from kernels.blocks import TAKE, add_weighed, collect, desk, partials, places, total_size, turned, walk
 from kernels.layouts import Layout
 from kernels.losses import Loss
-from kernels.signatures import Kernel, reads, reads_targets, real_type, takes_targets, writes
+from kernels.losses.base import SPARE
+from kernels.signatures import Kernel, reads, reads_targets, real_type, writes
+from kernels.simd import outer, product
+from kernels.visits import visits
 
 
 @once
@@ -32,10 +35,11 @@ def forward(layout: type[Layout], dtype: np.dtype[Any]) -> Kernel:
         W, out = given
         logits(X, picks, ahead, count, in_turn, features, W, H, room)
         store(H, out, begin, count)
-        spoilt = 0.0
+        zero = H.dtype.type(0)
+        spoilt = zero
         for j in range(H.shape[0]):
             for r in range(count):
-                spoilt += H[j, r] * 0
+                spoilt += H[j, r] * zero
         return spoilt
 
     make, over_blocks = desk(layout), walk(layout, act)
@@ -89,37 +93,6 @@ def gradient(layout: type[Layout], dtype: np.dtype[Any]) -> Kernel:
 
 
 @once
-def _visit(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> tuple[Kernel, Kernel]:
-    """`kernels.blocks.visitor` compiled on its own, and a loop of it that shares out partial sums among the threads.
-
-    `share(…, first, samples, batch, parts, …, losses)` visits the batch at `first`; the next one is `batch` further on.
-    """
-    real = real_type(dtype)
-    link(real)
-    parts_of = (loss, layout)
-    before = (reads(real, 2), reads_targets(loss.target, real), reads(types.int64, 1))
-    after = (
-        writes(real, 2), reads(real, 1), types.float64, types.float64, writes(real, 3), writes(real, 3),
-        writes(types.int64, 3), reads(types.int64, 1), writes(types.float64, 2), takes_targets(loss.target, real), writes(real, 3),
-    )  # fmt: skip
-    signature = types.float64(*before, *[types.int64] * 4, *after)
-    function = named(visitor(loss, layout), loss.name, layout.name, dtype.name)
-    visit = linked(serial(signature, *parts_of), function, signature)
-
-    def share(X, y, order, first, samples, batch, parts, theta, p, weight, scale, desk, room, numbers, features, v, targets, out, losses):
-        for task in prange(parts):
-            part = np.int64(task)
-            start, stop = first + samples * part // parts, first + samples * (part + 1) // parts
-            losses[part] = visit(
-                X, y, order, start, stop, start + batch, part, theta, p, weight, scale, desk, room, numbers, features, v, targets, out
-            )
-
-    signature = types.void(*before, *[types.int64] * 4, *after, writes(types.float64, 1))
-    function = named(bound(share, visit=visit), loss.name, layout.name, dtype.name)
-    return visit, linked(parallel(signature, *parts_of), function, signature)
-
-
-@once
 def fused(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> Kernel:
     """`fused(X, y, order, theta (n, k), p, grad (n, k))` → (mean loss, fine): both products from one read of X.
 
@@ -128,7 +101,7 @@ def fused(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> Kerne
     """
     real = real_type(dtype)
     extent, make = layout.extent, desk(layout)
-    visit, share = _visit(loss, layout, dtype)
+    visit, share = visits(loss, layout, dtype)
 
     def fused(X, y, order, theta, p, grad):
         n, k = theta.shape
@@ -136,67 +109,64 @@ def fused(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> Kerne
         if width != n or len(y) != all_samples or (y.ndim == 2 and y.shape[1] != k) or grad.shape != theta.shape:
             return np.nan, False
         samples = order.size if order.size else all_samples
+        if samples == 1:
+            return alone(X, y, order, theta, p, grad)
         parts = partials(samples, n, k, X.itemsize)
         W, G, losses = turned(theta), np.zeros((parts, k, n), X.dtype), np.empty(parts)
         desk, room, numbers, features = make(X, parts, k, samples, order.size == 0)
         v, targets = places(desk, y)
         weight = 1.0 / samples
         if parts == 1:  # no thread is woken for a small batch
-            losses[0] = visit(X, y, order, 0, samples, samples, 0, W, p, weight, 1.0, desk, room, numbers, features, v, targets, G)
+            losses[0] = visit(
+                X, y, order, 0, samples, samples, 0, W, p, weight, 1.0, desk, room, numbers, features, v, targets, G
+            )
         else:
-            share(X, y, order, 0, samples, samples, parts, W, p, weight, 1.0, desk, room, numbers, features, v, targets, G, losses)
+            share(
+                X,
+                y,
+                order,
+                0,
+                samples,
+                samples,
+                parts,
+                W,
+                p,
+                weight,
+                1.0,
+                desk,
+                room,
+                numbers,
+                features,
+                v,
+                targets,
+                G,
+                losses,
+            )
         mean = add_weighed(0.0, losses, parts, 1.0)
         return mean, collect(G, parts, weight, grad) and np.isfinite(mean)
 
     signature = types.Tuple((types.float64, types.boolean))(
         reads(real, 2), reads_targets(loss.target, real), reads(types.int64, 1), reads(real, 2), reads(real, 1), writes(real, 2)
     )  # fmt: skip
-    function = bound(fused, visit=visit, share=share)
+    function = bound(fused, visit=visit, share=share, alone=inline(_alone(loss, layout)))
     return serial(signature, loss, layout)(named(function, loss.name, layout.name, dtype.name))
 
 
-@once
-def epoch(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> Kernel:
-    """`epoch(X, y, order, theta (n, k), p, batch, step)` → (mean loss met, fine): θ ← θ − step · mean gradient of each batch.
+def _alone(loss: type[Loss], layout: type[Layout]) -> Kernel:
+    """`fused` for one sample, with θ as the caller has it."""
+    block, as_row, take = loss.block, layout.as_row, TAKE[loss.target]
 
-    A batch of one block goes into θ at once; a bigger one is summed first, on all threads if it is worth their while.
-    """
-    real = real_type(dtype)
-    extent, make = layout.extent, desk(layout)
-    visit, share = _visit(loss, layout, dtype)
-
-    def epoch(X, y, order, theta, p, batch, step):
+    def alone(X, y, order, theta, p, grad):
         n, k = theta.shape
-        samples = order.size if order.size else extent(X)[0]
-        most = partials(batch, n, k, X.itemsize)
-        desk, room, numbers, features = make(X, most, k, batch, order.size == 0)
-        v, targets = places(desk, y)
-        losses, total = np.empty(most), np.empty(n)
-        W = turned(theta)
-        at_once = most == 1 and batch <= desk.shape[2]
-        G = W.reshape(1, k, n) if at_once else np.empty((most, k, n), X.dtype)
-        mean = 0.0
-        for first in range(0, samples, batch):
-            size = min(batch, samples - first)
-            weight = 1.0 / size
-            parts = 1 if at_once else partials(size, n, k, X.itemsize)
-            scale = -step * weight if at_once else 1.0
-            if not at_once:
-                clear(G, parts)
-            if parts == 1:
-                losses[0] = visit(
-                    X, y, order, first, first + size, first + size, 0, W, p, weight, scale, desk, room, numbers, features, v, targets, G
-                )
-            else:
-                share(X, y, order, first, size, batch, parts, W, p, weight, scale, desk, room, numbers, features, v, targets, G, losses)
-            mean = add_weighed(mean, losses, parts, size / samples)
-            if not at_once:
-                descend(W, G, parts, step * weight, total)
-        return mean, returned(W, theta) and np.isfinite(mean)
+        H, spare, v = np.empty((1, k), X.dtype), np.empty((SPARE, 1), X.dtype), np.empty(1)
+        targets = np.empty((1,) + y.shape[1:], y.dtype)  # noqa: RUF005  Numba has no starred tuples
+        sample = order[0] if order.size else 0
+        fine = take(y, sample, targets, 0, k)
+        A, row, _ = as_row(X, sample, sample, np.empty((1, n), X.dtype), 0)
+        product(A, row, theta, H)
+        block(H.reshape(k, 1), 1, targets, v, p, spare)
+        outer(A, row, H, grad)
+        # No |x·δ| is above Σ|x| · Σ|δ|. Where that is too much, `fine` may be too careful: the caller looks for himself.
+        return v[0], fine and np.isfinite(v[0]) and np.isfinite(total_size(A[row]) * total_size(H[0]))
 
-    signature = types.Tuple((types.float64, types.boolean))(
-        reads(real, 2), reads_targets(loss.target, real), reads(types.int64, 1), writes(real, 2), reads(real, 1),
-        types.int64, types.float64,
-    )  # fmt: skip
-    function = bound(epoch, visit=visit, share=share)
-    return serial(signature, loss, layout)(named(function, loss.name, layout.name, dtype.name))
+    return alone

@@ -34,3 +34,29 @@ def mixture_tile(A, rows, count, offset, ahead, S, j, width, out, at, vectors, l
             for r in range(count):
                 total += S[j + c, r] * A[rows[r], offset + v]
             out[j + c, at + v] += total
+
+
+def product_tile(A, row, theta, j, last, out):
+    """The tile of `product` for outputs j … j + last − 1."""
+    for c in range(j, j + last):
+        total = A.dtype.type(0)
+        for f in range(A.shape[1]):
+            total += A[row, f] * theta[f, c]
+        out[0, c] = total
+
+
+def outer_tile(A, row, d, j, last, grad):
+    """The tile of `outer` for outputs j … j + last − 1."""
+    for f in range(A.shape[1]):
+        for c in range(j, j + last):
+            grad[f, c] = A[row, f] * d[0, c]
+
+
+def step_tile(A, old, new, ahead, W, j, width, scales, out, backwards):
+    """The tile of `step` for outputs j … j + width − 1."""
+    for c in range(j, j + width):
+        total = A.dtype.type(0)
+        for f in range(A.shape[1]):
+            W[c, f] += scales[0, c] * A[old, f]
+            total += W[c, f] * A[new, f]
+        out[0, c] = total

@@ -15,17 +15,16 @@ from __future__ import annotations
 
 from numba import types
 
-from kernels._jit import COMPILED, apart
+from kernels._jit import COMPILED, apart, inline
 from kernels.signatures import reads, writes
 
 if COMPILED:
+    from kernels.single import outer_tile, product_tile, step_tile
     from kernels.tiles import dot_tile, lanes, mixture_tile, outputs_per_tile
 else:
-    from kernels.plain import dot_tile, lanes, mixture_tile, outputs_per_tile
+    from kernels.plain import dot_tile, lanes, mixture_tile, outer_tile, outputs_per_tile, product_tile, step_tile
 
 TALL = 4
-
-
 
 
 def _dots_signature(real):
@@ -82,3 +81,34 @@ def mixtures(A, rows, count, offset, length, ahead, S, out, at):
         for t in range(tiles):
             j = k * t // tiles
             mixture_tile(A, rows, count, offset + v, ahead, S, j, k * (t + 1) // tiles - j, out, at + v, 1, last)
+
+
+@inline
+def product(A, row, theta, out):
+    """out[0, j] = Σ_f A[row, f] · theta[f, j], for θ (n, k)."""
+    k = theta.shape[1]
+    for j in range(0, k, lanes(A)):
+        product_tile(A, row, theta, j, min(lanes(A), k - j), out)
+
+
+@inline
+def outer(A, row, d, grad):
+    """grad[f, j] = A[row, f] · d[0, j]"""
+    k = grad.shape[1]
+    for j in range(0, k, lanes(A)):
+        outer_tile(A, row, d, j, min(lanes(A), k - j), grad)
+
+
+@inline
+def step(A, old, new, ahead, W, scales, out, backwards):
+    """W[j, f] += scales[0, j] · A[old, f], then out[0, j] = Σ_f W[j, f] · A[new, f]; row `ahead` comes next.
+
+    Of a W just too big for the first-level cache nothing is left there when it is gone through once more in the same
+    direction. Turn by turn in both directions, the better part of it is.
+    """
+    k = W.shape[0]
+    tiles = -(-k // outputs_per_tile(A))
+    for turn in range(tiles):
+        t = tiles - 1 - turn if backwards else turn
+        j = k * t // tiles
+        step_tile(A, old, new, ahead, W, j, k * (t + 1) // tiles - j, scales, out, backwards)

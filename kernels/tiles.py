@@ -42,7 +42,7 @@ def lanes(typing_context: Any, A: Any) -> Any:
     return types.int64(A), generate
 
 
-class _Matrix:
+class Matrix:
     """The data of a C-contiguous array, and the way to its elements."""
 
     def __init__(self, context: Any, builder: Any, kind: Any, value: Any) -> None:
@@ -54,7 +54,7 @@ class _Matrix:
         return self.builder.gep(self.data, [self.builder.add(self.builder.mul(row, self.width), column)])
 
 
-def _call_by_width(
+def call_by_width(
     context: Any, builder: Any, width: Any, function: Callable[[int], Any], arguments: Sequence[Any]
 ) -> None:
     """Call the function for `width`, a number of outputs that is known only when the kernel runs."""
@@ -69,7 +69,7 @@ def _call_by_width(
     builder.position_at_end(after)
 
 
-def _once(builder: Any, name: str, kinds: Sequence[Any]) -> tuple[Any, Any]:
+def once_in_module(builder: Any, name: str, kinds: Sequence[Any]) -> tuple[Any, Any]:
     """The function of that name in this module, and a builder for its body if it has none yet."""
     module = builder.module
     if name in module.globals:
@@ -81,7 +81,7 @@ def _once(builder: Any, name: str, kinds: Sequence[Any]) -> tuple[Any, Any]:
 
 def _dots_function(context: Any, real: Any, height: int, width: int, builder: Any, arguments: Sequence[Any]) -> Any:
     """`height` rows of A times `width` rows of B, along both: a pointer each row of A, B, its stride, out, its stride, …"""
-    function, inner = _once(builder, f"dots_{height}x{width}_{real}", arguments)
+    function, inner = once_in_module(builder, f"dots_{height}x{width}_{real}", arguments)
     if inner is None:
         return function
     v = Vectors(context, inner, real)
@@ -142,7 +142,7 @@ def dot_tile(typing_context: Any, A: Any, rows: Any, ahead: Any, first: Any, hei
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         real = context.get_value_type(signature.args[0].dtype)
         a, numbers, later, b, target = (
-            _Matrix(context, builder, signature.args[i], arguments[i]) for i in (0, 1, 2, 7, 10)
+            Matrix(context, builder, signature.args[i], arguments[i]) for i in (0, 1, 2, 7, 10)
         )
         _, _, _, first, _, offset, length, _, j, width, _, at, add = arguments
         samples = [
@@ -152,7 +152,7 @@ def dot_tile(typing_context: Any, A: Any, rows: Any, ahead: Any, first: Any, hei
         ]
         given = [*(a.at(sample, offset) for sample in samples), b.at(j, LONG(0)), b.width, target.at(j, at), target.width,
                  length, add]  # fmt: skip
-        _call_by_width(
+        call_by_width(
             context,
             builder,
             width,
@@ -166,7 +166,7 @@ def dot_tile(typing_context: Any, A: Any, rows: Any, ahead: Any, first: Any, hei
 
 def _mixture_function(context: Any, real: Any, vectors: int, width: int, builder: Any, arguments: Sequence[Any]) -> Any:
     """`vectors` vectors of `width` rows of out, plus rows of A weighed by those of S: A, its stride, rows, count, S, …"""
-    function, inner = _once(builder, f"mixture_{vectors}x{width}_{real}", arguments)
+    function, inner = once_in_module(builder, f"mixture_{vectors}x{width}_{real}", arguments)
     if inner is None:
         return function
     v = Vectors(context, inner, real)
@@ -213,15 +213,28 @@ def mixture_tile(typing_context: Any, A: Any, rows: Any, count: Any, offset: Any
     if not isinstance(vectors, types.IntegerLiteral):
         return None
     several = vectors.literal_value
-    kinds = (A, rows, types.int64, types.int64, types.int64, S, types.int64, types.int64, out, types.int64, vectors, types.int64)
+    kinds = (
+        A,
+        rows,
+        types.int64,
+        types.int64,
+        types.int64,
+        S,
+        types.int64,
+        types.int64,
+        out,
+        types.int64,
+        vectors,
+        types.int64,
+    )
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         real = context.get_value_type(signature.args[0].dtype)
-        a, numbers, s, target = (_Matrix(context, builder, signature.args[i], arguments[i]) for i in (0, 1, 5, 8))
+        a, numbers, s, target = (Matrix(context, builder, signature.args[i], arguments[i]) for i in (0, 1, 5, 8))
         _, _, count, offset, ahead, _, j, width, _, at, _, last = arguments
         given = [a.at(LONG(0), offset), a.width, numbers.data, count, ahead, s.at(j, LONG(0)), s.width, target.at(j, at),
                  target.width, last]  # fmt: skip
-        _call_by_width(
+        call_by_width(
             context,
             builder,
             width,

@@ -39,6 +39,7 @@ class Layout:
 
     name: ClassVar[str]
     extent: ClassVar[Callable[..., tuple[int, int]]]
+    as_row: ClassVar[Callable[..., tuple[Any, int]]]
     samples_per_block: ClassVar[Callable[..., int]]
     room_for: ClassVar[Callable[..., tuple[int, int]]]
     settle: ClassVar[Callable[..., None]]

@@ -52,6 +52,13 @@ def extent(X):
 
 
 @inline
+def as_row(X, sample, later, buffer, slot):
+    for f in range(X.shape[0]):
+        buffer[slot, f] = X[f, sample]
+    return buffer, slot, slot
+
+
+@inline
 def samples_per_block(n, itemsize):
     return block_within(BLOCK_BYTES, n, itemsize, SHORTEST, LONGEST)
 
@@ -81,6 +88,7 @@ class Columns(Layout):
 
     name = "columns"
     extent = extent
+    as_row = as_row
     samples_per_block = samples_per_block
     room_for = room_for
     settle = settle

@@ -38,6 +38,11 @@ def extent(X):
 
 
 @inline
+def as_row(X, sample, later, buffer, slot):
+    return X, sample, later
+
+
+@inline
 def samples_per_block(n, itemsize):
     return block_within(BLOCK_BYTES, n, itemsize, SHORTEST, LONGEST)
 
@@ -67,6 +72,7 @@ class Rows(Layout):
 
     name = "rows"
     extent = extent
+    as_row = as_row
     samples_per_block = samples_per_block
     room_for = room_for
     settle = settle

@@ -29,6 +29,9 @@ def exponentials(H, count, peak, rest, ties):
     """H ← e^(h − peak), and `rest` = Σⱼ e^(hⱼ − peak) − 1, though not as that difference; 1 + the `ties` are at the peak."""
     for r in range(count):
         rest[r], ties[r] = 0, -1
+    if count == 1:  # the classes are what vectors are made of, and sums can stay in registers
+        rest[0] = exponentials_of_one(H, peak[0])
+        return
     for j in range(H.shape[0]):
         for r in range(count):
             e = exp(H[j, r] - peak[r])  # NaN where the peak is infinite or NaN, so that it shows
@@ -38,6 +41,19 @@ def exponentials(H, count, peak, rest, ties):
             ties[r] += one if e == one else zero
     for r in range(count):
         rest[r] += ties[r]
+
+
+@inline
+def exponentials_of_one(H, peak):
+    """`exponentials` of a single sample; returns `rest`."""
+    zero, one = type(peak)(0), type(peak)(1)
+    rest, ties = zero, -one
+    for j in range(H.shape[0]):
+        e = exp(H[j, 0] - peak)
+        H[j, 0] = e
+        rest += zero if e == one else e
+        ties += one if e == one else zero
+    return rest + ties
 
 
 @inline

@@ -1,0 +1,137 @@
+"""An epoch of stochastic gradient descent in compiled code: gather by the order, step, next; nothing is made on the way."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import types
+
+from kernels._jit import bound, link, named, once, serial
+from kernels.blocks import TAKE, add_weighed, clear, descend, desk, partials, places, returned, turned
+from kernels.layouts import Layout
+from kernels.losses import Loss
+from kernels.losses.base import SPARE
+from kernels.signatures import Kernel, reads, reads_targets, real_type, writes
+from kernels.simd import step
+from kernels.visits import visits
+
+
+@once
+def epoch_singly(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> Kernel:
+    """`epoch` for batches of one sample: a step is taken while the next sample's logits are formed."""
+    real = real_type(dtype)
+    link(real)
+    block, as_row, take, extent = loss.block, layout.as_row, TAKE[loss.target], layout.extent
+
+    def epoch_singly(X, y, order, theta, p, step_size):
+        n, k = theta.shape
+        samples = order.size if order.size else extent(X)[0]
+        H, spare, v = np.empty((1, k), X.dtype), np.empty((SPARE, 1), X.dtype), np.empty(1)
+        targets, buffer = np.empty((1,) + y.shape[1:], y.dtype), np.empty((2, n), X.dtype)  # noqa: RUF005
+        W, scales = turned(theta), np.zeros((1, k), X.dtype)
+        sample = order[0] if order.size else 0
+        A, old, _ = as_row(X, sample, sample, buffer, 0)
+        mean, fine, weight, rate = 0.0, True, 1.0 / samples, X.dtype.type(-step_size)
+        for t in range(samples):
+            fine &= take(y, sample, targets, 0, k)
+            after = min(t + 1, samples - 1)
+            later = order[after] if order.size else after
+            A, new, ahead = as_row(X, sample, later, buffer, t % 2)
+            step(A, old, new, ahead, W, scales, H, t % 2 == 1)
+            block(H.reshape(k, 1), 1, targets, v, p, spare)
+            mean += v[0] * weight
+            for j in range(k):
+                scales[0, j] = H[0, j] * rate
+            old, sample = new, later
+        step(A, old, old, old, W, scales, H, False)
+        return mean, returned(W, theta) and fine and np.isfinite(mean)
+
+    signature = types.Tuple((types.float64, types.boolean))(
+        reads(real, 2), reads_targets(loss.target, real), reads(types.int64, 1), writes(real, 2), reads(real, 1), types.float64,
+    )  # fmt: skip
+    return serial(signature, loss, layout)(named(epoch_singly, loss.name, layout.name, dtype.name))
+
+
+@once
+def epoch(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> Kernel:
+    """`epoch(X, y, order, theta (n, k), p, batch, step)` → (mean loss met, fine): θ ← θ − step · mean gradient of each batch.
+
+    A batch of one block goes into θ at once; a bigger one is summed first, on all threads if it is worth their while.
+    """
+    real = real_type(dtype)
+    extent, make = layout.extent, desk(layout)
+    visit, share = visits(loss, layout, dtype)
+
+    def epoch(X, y, order, theta, p, batch, step):
+        n, k = theta.shape
+        samples = order.size if order.size else extent(X)[0]
+        most = partials(batch, n, k, X.itemsize)
+        desk, room, numbers, features = make(X, most, k, batch, order.size == 0)
+        v, targets = places(desk, y)
+        losses, total = np.empty(most), np.empty(n)
+        W = turned(theta)
+        at_once = most == 1 and batch <= desk.shape[2]
+        G = W.reshape(1, k, n) if at_once else np.empty((most, k, n), X.dtype)
+        mean = 0.0
+        for first in range(0, samples, batch):
+            size = min(batch, samples - first)
+            weight = 1.0 / size
+            parts = 1 if at_once else partials(size, n, k, X.itemsize)
+            scale = -step * weight if at_once else 1.0
+            if not at_once:
+                clear(G, parts)
+            if parts == 1:
+                losses[0] = visit(
+                    X,
+                    y,
+                    order,
+                    first,
+                    first + size,
+                    first + size,
+                    0,
+                    W,
+                    p,
+                    weight,
+                    scale,
+                    desk,
+                    room,
+                    numbers,
+                    features,
+                    v,
+                    targets,
+                    G,
+                )
+            else:
+                share(
+                    X,
+                    y,
+                    order,
+                    first,
+                    size,
+                    batch,
+                    parts,
+                    W,
+                    p,
+                    weight,
+                    scale,
+                    desk,
+                    room,
+                    numbers,
+                    features,
+                    v,
+                    targets,
+                    G,
+                    losses,
+                )
+            mean = add_weighed(mean, losses, parts, size / samples)
+            if not at_once:
+                descend(W, G, parts, step * weight, total)
+        return mean, returned(W, theta) and np.isfinite(mean)
+
+    signature = types.Tuple((types.float64, types.boolean))(
+        reads(real, 2), reads_targets(loss.target, real), reads(types.int64, 1), writes(real, 2), reads(real, 1),
+        types.int64, types.float64,
+    )  # fmt: skip
+    function = bound(epoch, visit=visit, share=share)
+    return serial(signature, loss, layout)(named(function, loss.name, layout.name, dtype.name))

@@ -1,0 +1,118 @@
+"""A visit: the samples of a batch, or of a part of it, block by block; their losses and gradients, from one read of X."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import prange, types
+
+from kernels._jit import bound, link, linked, named, once, parallel, serial
+from kernels.blocks import TAKE, add_weighed, pick, rescale
+from kernels.layouts import Layout
+from kernels.losses import Loss
+from kernels.signatures import Kernel, reads, reads_targets, real_type, takes_targets, writes
+
+
+@once
+def visits(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> tuple[Kernel, Kernel]:
+    """`visit` compiled on its own, and a loop of it that shares out partial sums among the threads.
+
+    `share(…, first, samples, batch, parts, …, losses)` visits the batch at `first`; the next one is `batch` further on.
+    """
+    real = real_type(dtype)
+    link(real)
+    parts_of = (loss, layout)
+    before = (reads(real, 2), reads_targets(loss.target, real), reads(types.int64, 1))
+    after = (
+        writes(real, 2), reads(real, 1), types.float64, types.float64, writes(real, 3), writes(real, 3),
+        writes(types.int64, 3), reads(types.int64, 1), writes(types.float64, 2), takes_targets(loss.target, real), writes(real, 3),
+    )  # fmt: skip
+    signature = types.float64(*before, *[types.int64] * 4, *after)
+    function = named(_visit(loss, layout), loss.name, layout.name, dtype.name)
+    visit = linked(serial(signature, *parts_of), function, signature)
+
+    def share(
+        X,
+        y,
+        order,
+        first,
+        samples,
+        batch,
+        parts,
+        theta,
+        p,
+        weight,
+        scale,
+        desk,
+        room,
+        numbers,
+        features,
+        v,
+        targets,
+        out,
+        losses,
+    ):
+        for task in prange(parts):
+            part = np.int64(task)
+            start, stop = first + samples * part // parts, first + samples * (part + 1) // parts
+            losses[part] = visit(
+                X,
+                y,
+                order,
+                start,
+                stop,
+                start + batch,
+                part,
+                theta,
+                p,
+                weight,
+                scale,
+                desk,
+                room,
+                numbers,
+                features,
+                v,
+                targets,
+                out,
+            )
+
+    signature = types.void(*before, *[types.int64] * 4, *after, writes(types.float64, 1))
+    function = named(bound(share, visit=visit), loss.name, layout.name, dtype.name)
+    return visit, linked(parallel(signature, *parts_of), function, signature)
+
+
+def _visit(loss: type[Loss], layout: type[Layout]) -> Kernel:
+    """`visit(X, y, order, start, stop, then, part, theta, p, weight, scale, …)`: losses summed, gradients added to `out`.
+
+    The losses of the samples start … stop in the order of visit are each multiplied by `weight`, the gradients by `scale`.
+    `then` is where the same thread goes on after that. NaN comes back if a target is none: a label beyond the
+    classes, a negative count.
+    """
+    settle, extent, logits, accumulate = layout.settle, layout.extent, layout.logits, layout.accumulate
+    block, take = loss.block, TAKE[loss.target]
+
+    def visit(
+        X, y, order, start, stop, then, part, theta, p, weight, scale, desk, room, numbers, features, v, targets, out
+    ):
+        k, size, in_turn = theta.shape[0], desk.shape[2], order.size == 0
+        end = extent(X)[0] if in_turn else order.size
+        H, spare = desk[part, :k], desk[part, k:]
+        picks, ahead = numbers[part, 0], numbers[part, 1]
+        total, fine = 0.0, True
+        for begin in range(start, stop, size):
+            count = min(size, stop - begin)
+            pick(order, begin, end, count, picks)
+            pick(order, begin + count if begin + count < stop else then, end, count, ahead)
+            for r in range(count):
+                fine &= take(y, picks[r], targets[part], r, k)
+            settle(X, picks, count, in_turn, room[part])
+            logits(X, picks, ahead, count, in_turn, features, theta, H, room[part])
+            block(H, count, targets[part], v[part], p, spare)
+            total = add_weighed(total, v[part], count, weight)
+            if scale != 1:
+                rescale(H, count, X.dtype.type(scale))
+            accumulate(X, picks, count, in_turn, features, H, out[part], room[part])
+        return total if fine else np.nan
+
+    return visit
