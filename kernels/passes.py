@@ -71,7 +71,7 @@ def gradient(layout: type[Layout], dtype: np.dtype[Any]) -> Kernel:
     def act(X, picks, ahead, begin, count, in_turn, features, H, room, part, given):
         deltas, G = given
         load(deltas, begin, count, H)
-        accumulate(X, picks, count, in_turn, features, H, G[part], room)
+        accumulate(X, picks, ahead, count, in_turn, features, H, G[part], room)
         return 0.0
 
     make, over_blocks = desk(layout), walk(layout, act)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 
+TALL, SLIM = 4, 8
+
+
 def outputs_per_tile(A):
     """How many outputs a tile has at most: 5 where 20 totals fit into registers, else 3."""
     return 5
@@ -13,7 +16,7 @@ def lanes(A):
     return 4
 
 
-def dot_tile(A, rows, ahead, first, height, offset, length, B, j, width, out, at, add):
+def dot_tile(A, rows, ahead, beyond, first, height, offset, length, B, j, width, out, at, add):
     """The tile of `dots` for rows first … first + height − 1 (height 4 or 1) and outputs j … j + width − 1.
 
     The rows with the same places in `ahead` come next: they are asked for on the way.
@@ -26,7 +29,7 @@ def dot_tile(A, rows, ahead, first, height, offset, length, B, j, width, out, at
             out[j + c, at + r] = out[j + c, at + r] + total if add else total
 
 
-def mixture_tile(A, rows, count, offset, ahead, S, j, width, out, at, vectors, last):
+def mixture_tile(A, rows, ahead, beyond, count, offset, S, j, width, out, at, vectors, last):
     """The tile of `mixtures` for `vectors` vectors (4 or 1), the last of them cut to `last` lanes, and `width` outputs."""
     for c in range(width):
         for v in range((vectors - 1) * lanes(A) + last):

@@ -20,67 +20,87 @@ from kernels.signatures import reads, writes
 
 if COMPILED:
     from kernels.single import outer_tile, product_tile, step_tile
-    from kernels.tiles import dot_tile, lanes, mixture_tile, outputs_per_tile
+    from kernels.tiles import SLIM, TALL, dot_tile, lanes, mixture_tile, outputs_per_tile
 else:
-    from kernels.plain import dot_tile, lanes, mixture_tile, outer_tile, outputs_per_tile, product_tile, step_tile
-
-TALL = 4
+    from kernels.plain import (
+        SLIM,
+        TALL,
+        dot_tile,
+        lanes,
+        mixture_tile,
+        outer_tile,
+        outputs_per_tile,
+        product_tile,
+        step_tile,
+    )
 
 
 def _dots_signature(real):
     numbers = reads(types.int64, 1)
     return types.void(
-        reads(real, 2), numbers, numbers, types.int64, types.int64, types.int64, reads(real, 2), writes(real, 2),
+        reads(real, 2), numbers, numbers, types.int64, types.int64, types.int64, types.int64, reads(real, 2), writes(real, 2),
         types.int64, types.boolean,
     )  # fmt: skip
 
 
 @apart(_dots_signature)
-def dots(A, rows, ahead, count, offset, length, B, out, at, add):
+def dots(A, rows, ahead, beyond, count, offset, length, B, out, at, add):
     """out[j, at + r] = (out[j, at + r] +) Σᵥ A[rows[r], offset + v] · B[j, v] for each r < count and each row j of B.
 
     The rows `ahead` are what the next call will want, as many: they are fetched on the way.
     """
     k = B.shape[0]
     tiles = -(-k // outputs_per_tile(A))
+    done = 0
+    if k == 1:
+        done = count - count % (SLIM)
+        for r in range(0, done, SLIM):
+            dot_tile(A, rows, ahead, beyond, r, SLIM, offset, length, B, 0, 1, out, at + r, add)
     whole = count - count % TALL
-    for r in range(0, whole, TALL):
+    for r in range(done, whole, TALL):
         for t in range(tiles):
             j = k * t // tiles
-            dot_tile(A, rows, ahead, r, TALL, offset, length, B, j, k * (t + 1) // tiles - j, out, at + r, add)
+            dot_tile(A, rows, ahead, beyond, r, TALL, offset, length, B, j, k * (t + 1) // tiles - j, out, at + r, add)
     for r in range(whole, count):
         for t in range(tiles):
             j = k * t // tiles
-            dot_tile(A, rows, ahead, r, 1, offset, length, B, j, k * (t + 1) // tiles - j, out, at + r, add)
+            dot_tile(A, rows, ahead, beyond, r, 1, offset, length, B, j, k * (t + 1) // tiles - j, out, at + r, add)
 
 
 def _mixtures_signature(real):
+    numbers = reads(types.int64, 1)
     return types.void(
-        reads(real, 2), reads(types.int64, 1), types.int64, types.int64, types.int64, types.int64, reads(real, 2),
+        reads(real, 2), numbers, numbers, types.int64, types.int64, types.int64, types.int64, reads(real, 2),
         writes(real, 2), types.int64,
     )  # fmt: skip
 
 
 @apart(_mixtures_signature)
-def mixtures(A, rows, count, offset, length, ahead, S, out, at):
+def mixtures(A, rows, ahead, beyond, count, offset, length, S, out, at):
     """out[j, at + v] += Σᵣ S[j, r] · A[rows[r], offset + v] for each v < length and each row j of S, over r < count.
 
     What stands `ahead` numbers further on in a row will be wanted soon: it is fetched on the way.
     """
     k = S.shape[0]
     tiles = -(-k // outputs_per_tile(A))
-    step = TALL * lanes(A)
-    whole = length - length % step
-    for v in range(0, whole, step):
+    full = lanes(A)
+    v = 0
+    if k == 1:
+        while v + SLIM * full <= length:
+            mixture_tile(A, rows, ahead, beyond, count, offset + v, S, 0, 1, out, at + v, SLIM, full)
+            v += SLIM * full
+    while v < length:
+        left = length - v
         for t in range(tiles):
             j = k * t // tiles
             width = k * (t + 1) // tiles - j
-            mixture_tile(A, rows, count, offset + v, ahead, S, j, width, out, at + v, TALL, lanes(A))
-    for v in range(whole, length, lanes(A)):
-        last = min(lanes(A), length - v)
-        for t in range(tiles):
-            j = k * t // tiles
-            mixture_tile(A, rows, count, offset + v, ahead, S, j, k * (t + 1) // tiles - j, out, at + v, 1, last)
+            if left >= TALL * full:
+                mixture_tile(A, rows, ahead, beyond, count, offset + v, S, j, width, out, at + v, TALL, full)
+            elif left >= 2 * full:
+                mixture_tile(A, rows, ahead, beyond, count, offset + v, S, j, width, out, at + v, 2, full)
+            else:
+                mixture_tile(A, rows, ahead, beyond, count, offset + v, S, j, width, out, at + v, 1, min(full, left))
+        v += TALL * full if left >= TALL * full else 2 * full if left >= 2 * full else full
 
 
 @inline

@@ -16,6 +16,10 @@ from numba.extending import intrinsic
 from kernels.vectors import LONG, Vectors, register_bytes
 
 
+# Rows of A, or vectors of its columns, in a tile of several outputs; where there is one output, twice as many.
+TALL, SLIM = 4, 8
+
+
 def _widest(context: Any) -> int:
     """AVX-512 and the ARM CPUs have 32 vector registers, others 16."""
     triple = context.codegen().magic_tuple()[0]
@@ -55,9 +59,12 @@ class Matrix:
 
 
 def call_by_width(
-    context: Any, builder: Any, width: Any, function: Callable[[int], Any], arguments: Sequence[Any]
+    context: Any, builder: Any, width: Any, function: Callable[[int], Any], arguments: Sequence[Any], slim: bool = False
 ) -> None:
-    """Call the function for `width`, a number of outputs that is known only when the kernel runs."""
+    """Call the function for `width`, a number of outputs that is known only when the kernel runs; `slim`: it is 1."""
+    if slim:
+        builder.call(function(1), arguments)
+        return
     after = builder.append_basic_block("after")
     choice = builder.switch(width, after)
     for each in range(1, _widest(context) + 1):
@@ -92,18 +99,21 @@ def _dots_function(context: Any, real: Any, height: int, width: int, builder: An
         [cgutils.alloca_once_value(inner, ir.Constant(v.vector, None)) for _ in range(height)] for _ in range(width)
     ]
 
-    def step(load: Callable[[Any], Any], at: Any) -> None:
+    def step(load: Callable[[Any], Any], at: Any, prefetch: bool = True) -> None:
         rows = [load(inner.gep(pointer, [at])) for pointer in a]
-        for pointer in next_rows:
+        for pointer in next_rows if prefetch else []:
             v.prefetch(inner.gep(pointer, [at]))
         for c in range(width):
             y = load(inner.gep(b_rows[c], [at]))
             for r in range(height):
                 inner.store(v.multiply_add(rows[r], y, inner.load(totals[c][r])), totals[c][r])
 
-    whole = inner.and_(length, LONG(-v.lanes))
-    with cgutils.for_range_slice(inner, LONG(0), whole, LONG(v.lanes), LONG) as (at, _):
+    paired, whole = inner.and_(length, LONG(-2 * v.lanes)), inner.and_(length, LONG(-v.lanes))
+    with cgutils.for_range_slice(inner, LONG(0), paired, LONG(2 * v.lanes), LONG) as (at, _):
         step(v.load, at)
+        step(v.load, inner.add(at, LONG(v.lanes)), prefetch=False)  # the mixtures fetch this one
+    with inner.if_then(inner.icmp_signed("<", paired, whole)):
+        step(v.load, paired)
     with inner.if_then(inner.icmp_signed("<", whole, length)):
         mask = v.mask(inner.sub(length, whole))
         step(lambda pointer: v.load_some(pointer, mask), whole)
@@ -117,40 +127,27 @@ def _dots_function(context: Any, real: Any, height: int, width: int, builder: An
 
 
 @intrinsic(prefer_literal=True)
-def dot_tile(typing_context: Any, A: Any, rows: Any, ahead: Any, first: Any, height: Any, offset: Any, length: Any, B: Any, j: Any,
+def dot_tile(typing_context: Any, A: Any, rows: Any, ahead: Any, beyond: Any, first: Any, height: Any, offset: Any, length: Any, B: Any, j: Any,
                   width: Any, out: Any, at: Any, add: Any) -> Any:  # fmt: skip
     """`dot_tile`, as instructions; `height` is a literal."""
     if not isinstance(height, types.IntegerLiteral):
         return None
     tall = height.literal_value
-    kinds = (
-        A,
-        rows,
-        ahead,
-        types.int64,
-        height,
-        types.int64,
-        types.int64,
-        B,
-        types.int64,
-        types.int64,
-        out,
-        types.int64,
-        types.boolean,
-    )
+    kinds = (A, rows, ahead, types.int64, types.int64, height, types.int64, types.int64, B, types.int64, types.int64,
+             out, types.int64, types.boolean)  # fmt: skip
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         real = context.get_value_type(signature.args[0].dtype)
         a, numbers, later, b, target = (
-            Matrix(context, builder, signature.args[i], arguments[i]) for i in (0, 1, 2, 7, 10)
+            Matrix(context, builder, signature.args[i], arguments[i]) for i in (0, 1, 2, 8, 11)
         )
-        _, _, _, first, _, offset, length, _, j, width, _, at, add = arguments
+        _, _, _, beyond, first, _, offset, length, _, j, width, _, at, add = arguments
         samples = [
-            builder.load(builder.gep(listed.data, [builder.add(first, LONG(r))]))
-            for listed in (numbers, later)
+            (builder.load(builder.gep(listed.data, [builder.add(first, LONG(r))])), column)
+            for listed, column in ((numbers, offset), (later, builder.add(offset, beyond)))
             for r in range(tall)
         ]
-        given = [*(a.at(sample, offset) for sample in samples), b.at(j, LONG(0)), b.width, target.at(j, at), target.width,
+        given = [*(a.at(*place) for place in samples), b.at(j, LONG(0)), b.width, target.at(j, at), target.width,
                  length, add]  # fmt: skip
         call_by_width(
             context,
@@ -158,6 +155,7 @@ def dot_tile(typing_context: Any, A: Any, rows: Any, ahead: Any, first: Any, hei
             width,
             lambda each: _dots_function(context, real, tall, each, builder, given),
             given,
+            slim=tall > TALL,
         )
         return context.get_dummy_value()
 
@@ -170,7 +168,7 @@ def _mixture_function(context: Any, real: Any, vectors: int, width: int, builder
     if inner is None:
         return function
     v = Vectors(context, inner, real)
-    a, a_stride, rows, count, ahead, s, s_stride, out, out_stride, last = function.args
+    a, a_stride, rows, ahead, beyond, count, s, s_stride, out, out_stride, last = function.args
     partial = vectors == 1
     mask = v.mask(last) if partial else None
 
@@ -186,11 +184,10 @@ def _mixture_function(context: Any, real: Any, vectors: int, width: int, builder
     weights = [inner.gep(s, [inner.mul(s_stride, LONG(c))]) for c in range(width)]
     with cgutils.for_range(inner, count) as loop:
         row = inner.gep(a, [inner.mul(inner.load(inner.gep(rows, [loop.index])), a_stride)])
-        later = inner.gep(row, [ahead])
-        xs = []
-        for i in range(vectors):
-            xs.append(load(inner.gep(row, [LONG(i * v.lanes)])))
-            v.prefetch(inner.gep(later, [LONG(i * v.lanes)]))
+        xs = [load(inner.gep(row, [LONG(i * v.lanes)])) for i in range(vectors)]
+        later = inner.mul(inner.load(inner.gep(ahead, [loop.index])), a_stride)
+        for i in range(0 if vectors == 1 else 1, vectors, 2):  # the dots fetch the others
+            v.prefetch(inner.gep(a, [inner.add(later, inner.add(beyond, LONG(i * v.lanes)))]))
         for c in range(width):
             weight = v.spread(inner.load(inner.gep(weights[c], [loop.index])))
             for i in range(vectors):
@@ -207,32 +204,22 @@ def _mixture_function(context: Any, real: Any, vectors: int, width: int, builder
 
 
 @intrinsic(prefer_literal=True)
-def mixture_tile(typing_context: Any, A: Any, rows: Any, count: Any, offset: Any, ahead: Any, S: Any, j: Any, width: Any, out: Any,
+def mixture_tile(typing_context: Any, A: Any, rows: Any, ahead: Any, beyond: Any, count: Any, offset: Any, S: Any, j: Any, width: Any, out: Any,
                       at: Any, vectors: Any, last: Any) -> Any:  # fmt: skip
     """`mixture_tile`, as instructions; `vectors` is a literal."""
     if not isinstance(vectors, types.IntegerLiteral):
         return None
     several = vectors.literal_value
-    kinds = (
-        A,
-        rows,
-        types.int64,
-        types.int64,
-        types.int64,
-        S,
-        types.int64,
-        types.int64,
-        out,
-        types.int64,
-        vectors,
-        types.int64,
-    )
+    kinds = (A, rows, ahead, types.int64, types.int64, types.int64, S, types.int64, types.int64, out, types.int64,
+             vectors, types.int64)  # fmt: skip
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         real = context.get_value_type(signature.args[0].dtype)
-        a, numbers, s, target = (Matrix(context, builder, signature.args[i], arguments[i]) for i in (0, 1, 5, 8))
-        _, _, count, offset, ahead, _, j, width, _, at, _, last = arguments
-        given = [a.at(LONG(0), offset), a.width, numbers.data, count, ahead, s.at(j, LONG(0)), s.width, target.at(j, at),
+        a, numbers, later, s, target = (
+            Matrix(context, builder, signature.args[i], arguments[i]) for i in (0, 1, 2, 6, 9)
+        )
+        _, _, _, beyond, count, offset, _, j, width, _, at, _, last = arguments
+        given = [a.at(LONG(0), offset), a.width, numbers.data, later.data, beyond, count, s.at(j, LONG(0)), s.width, target.at(j, at),
                  target.width, last]  # fmt: skip
         call_by_width(
             context,
@@ -240,6 +227,7 @@ def mixture_tile(typing_context: Any, A: Any, rows: Any, count: Any, offset: Any
             width,
             lambda each: _mixture_function(context, real, several, each, builder, given),
             given,
+            slim=several > TALL,
         )
         return context.get_dummy_value()
 

@@ -112,7 +112,7 @@ def _visit(loss: type[Loss], layout: type[Layout]) -> Kernel:
             total = add_weighed(total, v[part], count, weight)
             if scale != 1:
                 rescale(H, count, X.dtype.type(scale))
-            accumulate(X, picks, count, in_turn, features, H, out[part], room[part])
+            accumulate(X, picks, ahead, count, in_turn, features, H, out[part], room[part])
         return total if fine else np.nan
 
     return visit

@@ -8,7 +8,7 @@ and both products run along contiguous memory. A layout is these plain functions
     room_for(n, block, in_turn)                                           shape of what it needs to work in
     settle(X, picks, count, in_turn, room)                                bring the block into `room`, where that is needed
     logits(X, picks, ahead, count, in_turn, features, theta, H, room)     H[:, :count] = the block's rows of Xθ
-    accumulate(X, picks, count, in_turn, features, D, G, room)            G += its part of (XᵀΔ)ᵀ, Δ as D (k, samples)
+    accumulate(X, picks, ahead, count, in_turn, features, D, G, room)     G += its part of (XᵀΔ)ᵀ, Δ as D (k, samples)
     store(H, out, start, count)                                           the block's logits into the caller's array
     load(given, start, count, D)                                          its deltas out of the caller's array
 

@@ -32,18 +32,18 @@ def logits(X, picks, ahead, count, in_turn, features, theta, H, room):
     n = theta.shape[1]
     H[:, :count] = 0
     if in_turn:
-        mixtures(X, features, n, picks[0], count, AHEAD, theta, H, 0)
+        mixtures(X, features, features, AHEAD, n, picks[0], count, theta, H, 0)
     else:
-        mixtures(room, features, n, 0, count, 0, theta, H, 0)
+        mixtures(room, features, features, 0, n, 0, count, theta, H, 0)
 
 
 @inline
-def accumulate(X, picks, count, in_turn, features, D, G, room):
+def accumulate(X, picks, ahead, count, in_turn, features, D, G, room):
     n = G.shape[1]
     if in_turn:
-        dots(X, features, features, n, picks[0], count, D, G, 0, True)
+        dots(X, features, features, ahead[0] - picks[0], n, picks[0], count, D, G, 0, True)
     else:
-        dots(room, features, features, n, 0, count, D, G, 0, True)
+        dots(room, features, features, 0, n, 0, count, D, G, 0, True)
 
 
 @inline

@@ -24,12 +24,12 @@ def settle(X, picks, count, in_turn, room):
 
 @inline
 def logits(X, picks, ahead, count, in_turn, features, theta, H, room):
-    dots(X, picks, ahead, count, 0, X.shape[1], theta, H, 0, False)
+    dots(X, picks, ahead, 0, count, 0, X.shape[1], theta, H, 0, False)
 
 
 @inline
-def accumulate(X, picks, count, in_turn, features, D, G, room):
-    mixtures(X, picks, count, 0, X.shape[1], 0, D, G, 0)
+def accumulate(X, picks, ahead, count, in_turn, features, D, G, room):
+    mixtures(X, picks, ahead, 0, count, 0, X.shape[1], D, G, 0)
 
 
 @inline

@@ -26,8 +26,8 @@ def dots(A, rows, ahead, count, offset, length, B, out, at, add):
 
 
 @numba.njit
-def mixtures(A, rows, count, offset, length, S, out, at):
-    simd.mixtures(A, rows, count, offset, length, S, out, at)
+def mixtures(A, rows, count, offset, length, 0, S, out, at):
+    simd.mixtures(A, rows, count, offset, length, 0, S, out, at)
 
 
 def close(got, expected, dtype):
