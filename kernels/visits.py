@@ -8,7 +8,7 @@ import numpy as np
 from numba import prange, types
 
 from kernels._jit import bound, link, linked, named, once, parallel, serial
-from kernels.blocks import TAKE, add_weighed, pick, rescale
+from kernels.blocks import BLOCKS_AHEAD, TAKE, add_weighed, pick, rescale
 from kernels.layouts import Layout
 from kernels.losses import Loss
 from kernels.signatures import Kernel, reads, reads_targets, real_type, takes_targets, writes
@@ -103,7 +103,8 @@ def _visit(loss: type[Loss], layout: type[Layout]) -> Kernel:
         for begin in range(start, stop, size):
             count = min(size, stop - begin)
             pick(order, begin, end, count, picks)
-            pick(order, begin + count if begin + count < stop else then, end, count, ahead)
+            later = begin + BLOCKS_AHEAD * count
+            pick(order, later if later < stop else then + later - stop, end, count, ahead)
             for r in range(count):
                 fine &= take(y, picks[r], targets[part], r, k)
             settle(X, picks, count, in_turn, room[part])

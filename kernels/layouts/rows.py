@@ -14,7 +14,7 @@ from kernels.simd import dots, mixtures
 
 # A block is read twice, and stays in a quarter of a 1 MB L2 meanwhile, with the next one on its way.
 BLOCK_BYTES = 1 << 17
-SHORTEST, LONGEST = 16, 256
+SHORTEST, LONGEST = 16, 32
 
 
 @inline
