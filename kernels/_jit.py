@@ -18,14 +18,15 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from types import FunctionType
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numba
 import numpy as np
 from llvmlite import binding as llvm
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic, overload, register_jitable
+from numba.core.extending import _Intrinsic
+from numba.extending import overload, register_jitable
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -144,6 +145,13 @@ def _publish(kernel: Any, function: Callable[..., Any]) -> str:
     return symbol
 
 
+class _Caller(Any if TYPE_CHECKING else _Intrinsic):  # type: ignore[misc]
+    """An intrinsic that is its name where it stands in a closure: the disk cache would take another for new each time."""
+
+    def __reduce__(self) -> Any:
+        return str, (self._name,)
+
+
 def _caller(function: Callable[..., Any], resolve: Callable[[Any], tuple[str, Any]]) -> Any:
     """What kernels call to reach a symbol; `resolve` finds it, and its signature, for the type of the first argument."""
 
@@ -163,7 +171,9 @@ def _caller(function: Callable[..., Any], resolve: Callable[[Any], tuple[str, An
     own = inspect.signature(function).parameters.values()  # Numba asks for them
     first = inspect.Parameter("typing_context", inspect.Parameter.POSITIONAL_OR_KEYWORD)
     call.__signature__ = inspect.Signature([first, *own])  # type: ignore[attr-defined]
-    return intrinsic(call)
+    caller = _Caller(function.__name__, call)
+    caller._register()
+    return caller
 
 
 def linked(decorator: Callable[[F], F], function: F, signature: Any) -> F:
@@ -187,7 +197,7 @@ def apart(signature: Callable[[types.Float], Any]) -> Callable[[F], F]:
 
         @functools.cache
         def symbol(real: types.Float) -> str:
-            copy = named(bound(function), real.name)
+            copy = named(FunctionType(function.__code__, function.__globals__, function.__name__), real.name)
             return _publish(serial(signature(real))(copy), copy)
 
         _apart.append(symbol)
@@ -200,14 +210,3 @@ def link(real: types.Float) -> None:
     """Make what stands apart known to the linker. To be called before a kernel for `real` is read from the disk."""
     for symbol in _apart:
         symbol(real)
-
-
-def bound(function: F, **names: Any) -> F:
-    """A copy of a function that finds `names` among its globals.
-
-    A kernel must not find what is linked in a closure: the disk cache would take it for another in each process.
-    """
-    copy = FunctionType(
-        function.__code__, {**function.__globals__, **names}, function.__name__, closure=function.__closure__
-    )
-    return cast(F, copy)

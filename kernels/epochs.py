@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numba import types
 
-from kernels._jit import bound, link, named, once, serial
+from kernels._jit import link, named, once, serial
 from kernels.blocks import TAKE, add_weighed, clear, descend, desk, partials, places, returned, turned
 from kernels.layouts import Layout
 from kernels.losses import Loss
@@ -55,7 +55,7 @@ def epoch_singly(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -
 
 @once
 def epoch(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> Kernel:
-    """`epoch(X, y, order, theta (n, k), p, batch, step)` → (mean loss met, fine): θ ← θ − step · mean gradient of each batch.
+    """`epoch(X, y, order, theta (n, k), p, batch, step_size)` → (mean loss met, fine): θ ← θ − step · mean gradient of each batch.
 
     A batch of one block goes into θ at once; a bigger one is summed first, on all threads if it is worth their while.
     """
@@ -63,75 +63,35 @@ def epoch(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> Kerne
     extent, make = layout.extent, desk(layout)
     visit, share = visits(loss, layout, dtype)
 
-    def epoch(X, y, order, theta, p, batch, step):
+    def epoch(X, y, order, theta, p, batch, step_size):
         n, k = theta.shape
         samples = order.size if order.size else extent(X)[0]
         most = partials(batch, n, k, X.itemsize)
-        desk, room, numbers, features = make(X, most, k, batch, order.size == 0)
-        v, targets = places(desk, y)
+        table = make(X, most, k, batch, order.size == 0)
+        data, work = (X, y, order), table + places(table[0], y)
         losses, total = np.empty(most), np.empty(n)
         W = turned(theta)
-        at_once = most == 1 and batch <= desk.shape[2]
+        at_once = most == 1 and batch <= table[0].shape[2]
         G = W.reshape(1, k, n) if at_once else np.empty((most, k, n), X.dtype)
         mean = 0.0
         for first in range(0, samples, batch):
             size = min(batch, samples - first)
-            weight = 1.0 / size
+            stop, weight = first + size, 1.0 / size
             parts = 1 if at_once else partials(size, n, k, X.itemsize)
-            scale = -step * weight if at_once else 1.0
+            scale = -step_size * weight if at_once else 1.0
             if not at_once:
                 clear(G, parts)
             if parts == 1:
-                losses[0] = visit(
-                    X,
-                    y,
-                    order,
-                    first,
-                    first + size,
-                    first + size,
-                    0,
-                    W,
-                    p,
-                    weight,
-                    scale,
-                    desk,
-                    room,
-                    numbers,
-                    features,
-                    v,
-                    targets,
-                    G,
-                )
+                losses[0] = visit(data, first, stop, stop, 0, W, p, weight, scale, work, G)
             else:
-                share(
-                    X,
-                    y,
-                    order,
-                    first,
-                    size,
-                    batch,
-                    parts,
-                    W,
-                    p,
-                    weight,
-                    scale,
-                    desk,
-                    room,
-                    numbers,
-                    features,
-                    v,
-                    targets,
-                    G,
-                    losses,
-                )
+                share(data, first, size, batch, parts, W, p, weight, scale, work, G, losses)
             mean = add_weighed(mean, losses, parts, size / samples)
             if not at_once:
-                descend(W, G, parts, step * weight, total)
+                descend(W, G, parts, step_size * weight, total)
         return mean, returned(W, theta) and np.isfinite(mean)
 
     signature = types.Tuple((types.float64, types.boolean))(
         reads(real, 2), reads_targets(loss.target, real), reads(types.int64, 1), writes(real, 2), reads(real, 1),
         types.int64, types.float64,
     )  # fmt: skip
-    function = bound(epoch, visit=visit, share=share)
-    return serial(signature, loss, layout)(named(function, loss.name, layout.name, dtype.name))
+    return serial(signature, loss, layout)(named(epoch, loss.name, layout.name, dtype.name))

@@ -49,7 +49,7 @@ class Objective:
         samples = visits.size or self.layout.samples(X.shape)
         H = np.empty(self.layout.shape(samples, weights.shape[1]), X.dtype)
         if not passes.forward(type(self.layout), X.dtype)(X, visits, weights, H):
-            check.blame(X=X, theta=theta)
+            check.blame(X=X, theta=weights)
         return H.reshape(samples) if np.ndim(theta) == 1 else H
 
     def gradient(self, X: ArrayLike, delta: ArrayLike, order: ArrayLike | None = None) -> NDArray[Any]:
@@ -129,6 +129,7 @@ class Objective:
         targets = self._targets(X, y, weights)
         changed = weights.copy()
         parts, constants = (type(self.loss), type(self.layout), X.dtype), self.loss.constants(X.dtype)
+        mean: float
         if batch == 1:
             mean, fine = epochs.epoch_singly(*parts)(X, targets, visits, changed, constants, step)
         else:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numba import prange, types
 
-from kernels._jit import bound, inline, link, named, once, parallel, serial
+from kernels._jit import inline, link, named, once, parallel, serial
 from kernels.blocks import TAKE, add_weighed, collect, desk, partials, places, total_size, turned, walk
 from kernels.layouts import Layout
 from kernels.losses import Loss
@@ -102,6 +102,7 @@ def fused(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> Kerne
     real = real_type(dtype)
     extent, make = layout.extent, desk(layout)
     visit, share = visits(loss, layout, dtype)
+    alone = inline(_alone(loss, layout))
 
     def fused(X, y, order, theta, p, grad):
         n, k = theta.shape
@@ -113,43 +114,19 @@ def fused(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> Kerne
             return alone(X, y, order, theta, p, grad)
         parts = partials(samples, n, k, X.itemsize)
         W, G, losses = turned(theta), np.zeros((parts, k, n), X.dtype), np.empty(parts)
-        desk, room, numbers, features = make(X, parts, k, samples, order.size == 0)
-        v, targets = places(desk, y)
-        weight = 1.0 / samples
+        table = make(X, parts, k, samples, order.size == 0)
+        data, work, weight = (X, y, order), table + places(table[0], y), 1.0 / samples
         if parts == 1:  # no thread is woken for a small batch
-            losses[0] = visit(
-                X, y, order, 0, samples, samples, 0, W, p, weight, 1.0, desk, room, numbers, features, v, targets, G
-            )
+            losses[0] = visit(data, 0, samples, samples, 0, W, p, weight, 1.0, work, G)
         else:
-            share(
-                X,
-                y,
-                order,
-                0,
-                samples,
-                samples,
-                parts,
-                W,
-                p,
-                weight,
-                1.0,
-                desk,
-                room,
-                numbers,
-                features,
-                v,
-                targets,
-                G,
-                losses,
-            )
+            share(data, 0, samples, samples, parts, W, p, weight, 1.0, work, G, losses)
         mean = add_weighed(0.0, losses, parts, 1.0)
         return mean, collect(G, parts, weight, grad) and np.isfinite(mean)
 
     signature = types.Tuple((types.float64, types.boolean))(
         reads(real, 2), reads_targets(loss.target, real), reads(types.int64, 1), reads(real, 2), reads(real, 1), writes(real, 2)
     )  # fmt: skip
-    function = bound(fused, visit=visit, share=share, alone=inline(_alone(loss, layout)))
-    return serial(signature, loss, layout)(named(function, loss.name, layout.name, dtype.name))
+    return serial(signature, loss, layout)(named(fused, loss.name, layout.name, dtype.name))
 
 
 def _alone(loss: type[Loss], layout: type[Layout]) -> Kernel:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 TALL, SLIM = 4, 8
 
 

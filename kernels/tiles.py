@@ -15,7 +15,6 @@ from numba.extending import intrinsic
 
 from kernels.vectors import LONG, Vectors, register_bytes
 
-
 # Rows of A, or vectors of its columns, in a tile of several outputs; where there is one output, twice as many.
 TALL, SLIM = 4, 8
 
@@ -127,8 +126,8 @@ def _dots_function(context: Any, real: Any, height: int, width: int, builder: An
 
 
 @intrinsic(prefer_literal=True)
-def dot_tile(typing_context: Any, A: Any, rows: Any, ahead: Any, beyond: Any, first: Any, height: Any, offset: Any, length: Any, B: Any, j: Any,
-                  width: Any, out: Any, at: Any, add: Any) -> Any:  # fmt: skip
+def dot_tile(typing_context: Any, A: Any, rows: Any, ahead: Any, beyond: Any, first: Any, height: Any, offset: Any,
+             length: Any, B: Any, j: Any, width: Any, out: Any, at: Any, add: Any) -> Any:  # fmt: skip
     """`dot_tile`, as instructions; `height` is a literal."""
     if not isinstance(height, types.IntegerLiteral):
         return None
@@ -204,8 +203,8 @@ def _mixture_function(context: Any, real: Any, vectors: int, width: int, builder
 
 
 @intrinsic(prefer_literal=True)
-def mixture_tile(typing_context: Any, A: Any, rows: Any, ahead: Any, beyond: Any, count: Any, offset: Any, S: Any, j: Any, width: Any, out: Any,
-                      at: Any, vectors: Any, last: Any) -> Any:  # fmt: skip
+def mixture_tile(typing_context: Any, A: Any, rows: Any, ahead: Any, beyond: Any, count: Any, offset: Any, S: Any,
+                 j: Any, width: Any, out: Any, at: Any, vectors: Any, last: Any) -> Any:  # fmt: skip
     """`mixture_tile`, as instructions; `vectors` is a literal."""
     if not isinstance(vectors, types.IntegerLiteral):
         return None
@@ -219,8 +218,8 @@ def mixture_tile(typing_context: Any, A: Any, rows: Any, ahead: Any, beyond: Any
             Matrix(context, builder, signature.args[i], arguments[i]) for i in (0, 1, 2, 6, 9)
         )
         _, _, _, beyond, count, offset, _, j, width, _, at, _, last = arguments
-        given = [a.at(LONG(0), offset), a.width, numbers.data, later.data, beyond, count, s.at(j, LONG(0)), s.width, target.at(j, at),
-                 target.width, last]  # fmt: skip
+        given = [a.at(LONG(0), offset), a.width, numbers.data, later.data, beyond, count, s.at(j, LONG(0)), s.width,
+                 target.at(j, at), target.width, last]  # fmt: skip
         call_by_width(
             context,
             builder,

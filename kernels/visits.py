@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numba import prange, types
 
-from kernels._jit import bound, link, linked, named, once, parallel, serial
+from kernels._jit import link, linked, named, once, parallel, serial
 from kernels.blocks import BLOCKS_AHEAD, TAKE, add_weighed, pick, rescale
 from kernels.layouts import Layout
 from kernels.losses import Loss
@@ -22,79 +22,39 @@ def visits(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> tupl
     """
     real = real_type(dtype)
     link(real)
-    parts_of = (loss, layout)
-    before = (reads(real, 2), reads_targets(loss.target, real), reads(types.int64, 1))
-    after = (
-        writes(real, 2), reads(real, 1), types.float64, types.float64, writes(real, 3), writes(real, 3),
-        writes(types.int64, 3), reads(types.int64, 1), writes(types.float64, 2), takes_targets(loss.target, real), writes(real, 3),
-    )  # fmt: skip
-    signature = types.float64(*before, *[types.int64] * 4, *after)
-    function = named(_visit(loss, layout), loss.name, layout.name, dtype.name)
-    visit = linked(serial(signature, *parts_of), function, signature)
+    data = types.Tuple((reads(real, 2), reads_targets(loss.target, real), reads(types.int64, 1)))
+    work = types.Tuple((
+        writes(real, 3), writes(real, 3), writes(types.int64, 3), writes(types.int64, 1), writes(types.float64, 2),
+        takes_targets(loss.target, real),
+    ))  # fmt: skip
+    with_what = (writes(real, 2), reads(real, 1), types.float64, types.float64, work, writes(real, 3))
+    one = types.float64(data, *[types.int64] * 4, *with_what)
+    visit = linked(serial(one, loss, layout), named(_visit(loss, layout), loss.name, layout.name, dtype.name), one)
 
-    def share(
-        X,
-        y,
-        order,
-        first,
-        samples,
-        batch,
-        parts,
-        theta,
-        p,
-        weight,
-        scale,
-        desk,
-        room,
-        numbers,
-        features,
-        v,
-        targets,
-        out,
-        losses,
-    ):
+    def share(data, first, samples, batch, parts, theta, p, weight, scale, work, out, losses):
         for task in prange(parts):
             part = np.int64(task)
             start, stop = first + samples * part // parts, first + samples * (part + 1) // parts
-            losses[part] = visit(
-                X,
-                y,
-                order,
-                start,
-                stop,
-                start + batch,
-                part,
-                theta,
-                p,
-                weight,
-                scale,
-                desk,
-                room,
-                numbers,
-                features,
-                v,
-                targets,
-                out,
-            )
+            losses[part] = visit(data, start, stop, start + batch, part, theta, p, weight, scale, work, out)
 
-    signature = types.void(*before, *[types.int64] * 4, *after, writes(types.float64, 1))
-    function = named(bound(share, visit=visit), loss.name, layout.name, dtype.name)
-    return visit, linked(parallel(signature, *parts_of), function, signature)
+    all_parts = types.void(data, *[types.int64] * 4, *with_what, writes(types.float64, 1))
+    function = named(share, loss.name, layout.name, dtype.name)
+    return visit, linked(parallel(all_parts, loss, layout), function, all_parts)
 
 
 def _visit(loss: type[Loss], layout: type[Layout]) -> Kernel:
-    """`visit(X, y, order, start, stop, then, part, theta, p, weight, scale, …)`: losses summed, gradients added to `out`.
+    """`visit((X, y, order), start, stop, then, part, theta, p, weight, scale, work, out)`: sum losses, add up gradients.
 
-    The losses of the samples start … stop in the order of visit are each multiplied by `weight`, the gradients by `scale`.
-    `then` is where the same thread goes on after that. NaN comes back if a target is none: a label beyond the
-    classes, a negative count.
+    The losses of the samples start … stop in the order of visit are each multiplied by `weight`, the gradients, which
+    are added to `out[part]`, by `scale`. `then` is where the same thread goes on after that; `work` is from `desk` and
+    `places`. NaN comes back if a target is none: a label beyond the classes, a negative count.
     """
     settle, extent, logits, accumulate = layout.settle, layout.extent, layout.logits, layout.accumulate
     block, take = loss.block, TAKE[loss.target]
 
-    def visit(
-        X, y, order, start, stop, then, part, theta, p, weight, scale, desk, room, numbers, features, v, targets, out
-    ):
+    def visit(data, start, stop, then, part, theta, p, weight, scale, work, out):
+        X, y, order = data
+        desk, room, numbers, features, v, targets = work
         k, size, in_turn = theta.shape[0], desk.shape[2], order.size == 0
         end = extent(X)[0] if in_turn else order.size
         H, spare = desk[part, :k], desk[part, k:]

@@ -4,6 +4,10 @@ The passes in `kernels.passes` work on blocks of some dozens of samples. Inside 
 H (k, samples) whatever the layout, and the parameters and their gradient as (k, n), so that a loss knows no layout
 and both products run along contiguous memory. A layout is these plain functions:
 
+    extent(X)                                                             (samples, features)
+    as_row(X, sample, later, buffer, slot)                                one sample as a row of a matrix: the matrix, the
+                                                                          row, and the row of the sample `later`; `buffer`
+                                                                          (slots, n) may hold a copy
     samples_per_block(n, itemsize)                                        how many samples a block has
     room_for(n, block, in_turn)                                           shape of what it needs to work in
     settle(X, picks, count, in_turn, room)                                bring the block into `room`, where that is needed
@@ -39,7 +43,7 @@ class Layout:
 
     name: ClassVar[str]
     extent: ClassVar[Callable[..., tuple[int, int]]]
-    as_row: ClassVar[Callable[..., tuple[Any, int]]]
+    as_row: ClassVar[Callable[..., tuple[Any, int, int]]]
     samples_per_block: ClassVar[Callable[..., int]]
     room_for: ClassVar[Callable[..., tuple[int, int]]]
     settle: ClassVar[Callable[..., None]]

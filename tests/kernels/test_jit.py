@@ -18,7 +18,7 @@ import pytest
 from problems import LAYOUTS, LOSSES, problem
 
 import kernels
-from kernels import _jit, losses, passes
+from kernels import _jit, epochs, losses, passes
 from kernels.losses import Target
 
 PACKAGE = Path(kernels.__file__).parent
@@ -34,7 +34,7 @@ REPORT = """
 import json, numba, numpy as np
 before = numba.config.CACHE_DIR
 from kernels import Objective, _jit, layouts, losses, passes
-kernel = passes.descend(losses.Huber, layouts.Rows, np.dtype("float64"))
+kernel = passes.fused(losses.Huber, layouts.Rows, np.dtype("float64"))
 value, _ = Objective("huber").value_and_grad(np.array([[1.0], [3.0]]), [0.0, 0.0], np.array([1.0]))
 print(json.dumps({
     "hits": sum(kernel.stats.cache_hits.values()), "misses": sum(kernel.stats.cache_misses.values()),
@@ -238,10 +238,10 @@ def test_every_kernel_is_compiled_with_these_flags():
         assert options["fastmath"] == _jit.FASTMATH
         assert options["nogil"]
         assert options["error_model"] == "numpy"
-        assert options.get("parallel", False) == (name != "pointwise")
+        assert options.get("parallel", False) == (name in ("forward", "gradient"))
 
 
-INSTRUCTIONS = ("tiles.py", "vectors.py")
+INSTRUCTIONS = ("single.py", "tiles.py", "vectors.py")
 
 
 @pytest.mark.parametrize("path", [pytest.param(p, id=p.relative_to(PACKAGE).as_posix()) for p in SOURCES])
@@ -268,7 +268,9 @@ def kernels_of(loss, layout, dtype):
     return {
         "forward": passes.forward(where, dtype),
         "gradient": passes.gradient(where, dtype),
-        "descend": passes.descend(what, where, dtype),
+        "fused": passes.fused(what, where, dtype),
+        "epoch": epochs.epoch(what, where, dtype),
+        "epoch_singly": epochs.epoch_singly(what, where, dtype),
         "pointwise": losses.base.pointwise(what, dtype),
     }
 
@@ -333,4 +335,4 @@ def test_each_kernel_is_made_once_and_has_a_name_of_its_own():
     assert all(one is other for one, other in zip(made, again, strict=True))
     distinct = {id(kernel): kernel.__name__ for kernel in made}
     assert len(set(distinct.values())) == len(distinct)
-    assert "descend_huber_rows_float32" in distinct.values()
+    assert "fused_huber_rows_float32" in distinct.values()

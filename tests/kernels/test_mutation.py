@@ -116,13 +116,16 @@ def agrees(kind):
         named = {name: value for name, value in dataclasses.asdict(loss).items() if name in known}
         values, deltas = naive.losses_and_deltas(kind.name, H, y, **named)
         assert np.isfinite(values).all(), "a point that the oracle cannot take"
-        measured, measured_deltas = np.empty(len(H)), H.T.copy()
-        with np.errstate(all="ignore"):
-            kind.block(measured_deltas, y, measured, np.array(loss.parameters))
-        if not np.allclose(measured, values, rtol=1e-9, atol=1e-12):
-            return False
-        if not np.allclose(measured_deltas.T, deltas, rtol=1e-9, atol=1e-12):
-            return False
+        for samples in (np.arange(len(H))[None], np.arange(len(H))[:, None]):  # all at once, and one at a time
+            for some in samples:
+                measured, measured_deltas = np.empty(len(some)), H[some].T.copy()
+                room = np.empty((base.SPARE, len(some)))
+                with np.errstate(all="ignore"):
+                    kind.block(measured_deltas, len(some), y[some], measured, np.array(loss.parameters), room)
+                if not np.allclose(measured, values[some], rtol=1e-9, atol=1e-12):
+                    return False
+                if not np.allclose(measured_deltas.T, deltas[some], rtol=1e-9, atol=1e-12):
+                    return False
     return True
 
 
