@@ -26,7 +26,7 @@ from kernels.losses import Huber, Loss
 
 jax.config.update("jax_enable_x64", True)  # float64 where it is asked for; float32 stays what it is
 
-# Numbers in a block of X that both products take while it is in L2.
+# Numbers in a block of X that both products take while it is in cache.
 BLOCK = 1 << 19
 
 

@@ -1,6 +1,10 @@
 """PyTorch: the gradient by explicit formulas, by autograd, or by the explicit formulas compiled.
 
-θ is held as `torch.nn.Linear` holds its weight, (k, n): XᵀΔ as ΔᵀX takes a third of the time of `X.T @ D` here (MKL).
+What is fast was measured on two cores with 60000 samples of 784 features and 10 classes, in float32, milliseconds:
+- θ held as `torch.nn.Linear` holds its weight, (k, n), and XᵀΔ as ΔᵀX: 25 instead of the 78 of `X.T @ D` (MKL).
+- Blocks that stay in cache: value and gradient 35 instead of 57. `index_select` into kept memory: 13 instead of 75.
+- Inference mode instead of `no_grad`: an epoch at batch 1 1600 instead of 1960, at 32 95 instead of 110.
+- Compiled, an epoch takes 2700 at batch 1 and 48 at 256, eager 1350 and 40: the call of a graph costs more than it saves.
 """
 
 from __future__ import annotations
@@ -19,7 +23,7 @@ from torch.nn import functional as F
 from experiments.backends.base import turned
 from kernels.losses import Huber, Loss, StudentT
 
-# Numbers in a block of X that both products take while it is in L2.
+# Numbers in a block of X that both products take while it is in cache.
 BLOCK = 1 << 20
 
 
@@ -55,10 +59,10 @@ def logistic(loss: Loss, H: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def softmax(loss: Loss, H: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    logs = H.log_softmax(0)
-    labels = y[None]
-    value = -logs.gather(0, labels).sum()
-    return value, logs.exp().scatter_add(0, labels, logs.new_full((), -1.0).expand(labels.shape))
+    """δ_y = z_y − 1 = expm1(log z_y)."""
+    logs, labels = H.log_softmax(0), y[None]
+    chosen = logs.gather(0, labels)
+    return -chosen.sum(), logs.exp_().scatter_(0, labels, chosen.expm1())
 
 
 def multinomial(loss: Loss, H: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
@@ -100,10 +104,10 @@ def explicit(loss: Loss, x: Tensor, y: Tensor, theta: Tensor) -> tuple[Tensor, T
 
 
 def autograd(loss: Loss, x: Tensor, y: Tensor, theta: Tensor) -> tuple[Tensor, Tensor]:
-    """The same by a backward pass."""
+    """The same by a backward pass; `F.linear` would take a tenth longer here, forward and backward together."""
     with torch.enable_grad():
         weight = theta.detach().requires_grad_()
-        value = total(loss, F.linear(x, weight) if x.is_contiguous() else (weight @ x.T).T, y)
+        value = total(loss, (weight @ x.T).T, y)
         (grad,) = torch.autograd.grad(value, weight)
     return value.detach(), grad
 
@@ -117,11 +121,12 @@ class Passes:
     def __init__(self, loss: Loss, columns: bool, how: str) -> None:
         self.loss, self.columns = loss, columns
         self._kept: dict[str, Tensor] = {}
+        # inference mode spares a quarter of an epoch's time at batch 1; autograd can't go back into it
+        self._mode = torch.no_grad if how == "autograd" else torch.inference_mode
         self._sums = autograd if how == "autograd" else explicit
         if how == "compiled":
-            with (
-                warnings.catch_warnings()
-            ):  # the compiler imports this module of PyTorch's, which its own `script_method` warns of
+            # the compiler imports this module of PyTorch's, in which its own `script_method` gives a warning
+            with warnings.catch_warnings():
                 warnings.simplefilter("ignore", DeprecationWarning)
                 importlib.import_module("torch.utils.mkldnn")
             # a graph for each size of batch: a symbolic one costs time in every call
@@ -131,17 +136,17 @@ class Passes:
         return None if array is None else torch.from_numpy(np.require(array, requirements="W"))
 
     def forward(self, X: Tensor, theta: Tensor, order: Tensor | None = None) -> Tensor:
-        with torch.no_grad():
+        with self._mode():
             rows, weight = self._visited(X, order), theta.T.contiguous()
             return weight @ rows.T if self.columns else F.linear(rows, weight)
 
     def gradient(self, X: Tensor, deltas: Tensor, order: Tensor | None = None) -> Tensor:
-        with torch.no_grad():
+        with self._mode():
             rows = self._visited(X, order)
             return rows.T @ deltas.T if self.columns else (deltas.T @ rows).T
 
     def value_and_grad(self, X: Tensor, y: Tensor, theta: Tensor, order: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        with torch.no_grad():
+        with self._mode():
             rows, y = self._visited(X, order), y if order is None else y[order]
             value, G = self._by_blocks(rows, y, theta.T.contiguous())
             return value / len(rows), G.div_(len(rows)).T
@@ -149,7 +154,7 @@ class Passes:
     def sgd_epoch(
         self, X: Tensor, y: Tensor, theta: NDArray[Any], batch_size: int, step_size: float, order: Tensor | None = None
     ) -> float:
-        with torch.no_grad():
+        with self._mode():
             narrow = self.columns and turned(batch_size, order)
             rows, y = self._visited(X, order, turned=narrow), y if order is None else y[order]
             weight = torch.from_numpy(theta.T.copy())
