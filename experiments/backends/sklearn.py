@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from sklearn._loss.loss import AbsoluteError, HalfBinomialLoss, HalfMultinomialLoss, HalfSquaredError, HuberLoss
 from sklearn.linear_model import SGDClassifier, SGDRegressor
 from sklearn.linear_model._linear_loss import LinearModelLoss
-from sklearn.utils._openmp_helpers import _openmp_effective_n_threads
 from threadpoolctl import threadpool_limits
 
 from experiments.backends.base import Backend, Work
@@ -38,9 +37,10 @@ STOCHASTIC = ("squared", "huber", "logistic")
 
 
 class Sklearn(Backend):
-    """`LinearModelLoss`, which `LogisticRegression`, `HuberRegressor`'s kin and the GLMs minimise, and the plain SGD of `fit`.
+    """`LinearModelLoss`, which `LogisticRegression` and the GLMs minimise, and the plain SGD of `fit`.
 
-    Columns are given to it as the transposed view. The absolute loss's δ is −1 where h = y, which is also a subgradient.
+    Columns are given to it as the transposed view. Its losses get one thread: with two, OpenMP's pool and BLAS's wait for each
+    other, and 256 samples of 784 features and 10 classes take 10 ms instead of 0.25, 60000 take 59 instead of 49. The absolute loss's δ is −1 where h = y, which is also a subgradient.
     """
 
     name = "sklearn"
@@ -60,9 +60,9 @@ class Sklearn(Backend):
         return super().refusal(work, batch_size)
 
     @contextmanager
-    def threads(self, count: int | None) -> Iterator[int]:
+    def threads(self, count: int | None) -> Iterator[None]:
         with threadpool_limits(limits=count):
-            yield _openmp_effective_n_threads()
+            yield
 
     def native(self, array: Array | None) -> Array | None:
         return array
@@ -85,7 +85,7 @@ class Sklearn(Backend):
             coef,
             X.T if self.columns else X,
             y.astype(X.dtype, copy=False),
-            n_threads=_openmp_effective_n_threads(),
+            n_threads=1,  # of the losses; the products have BLAS's threads
         )
         return value, grad[:, None] if self.loss.target.one_logit else grad.T
 
