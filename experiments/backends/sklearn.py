@@ -40,7 +40,8 @@ class Sklearn(Backend):
     """`LinearModelLoss`, which `LogisticRegression` and the GLMs minimise, and the plain SGD of `fit`.
 
     Columns are given to it as the transposed view. Its losses get one thread: with two, OpenMP's pool and BLAS's wait for each
-    other, and 256 samples of 784 features and 10 classes take 10 ms instead of 0.25, 60000 take 59 instead of 49. The absolute loss's δ is −1 where h = y, which is also a subgradient.
+    other, and 256 samples of 784 features and 10 classes take 10 ms instead of 0.25, 60000 take 59 instead of 49. The absolute
+    loss's δ is −1 where h = y, which is also a subgradient.
     """
 
     name = "sklearn"
