@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, ClassVar, Literal
@@ -10,12 +11,14 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from experiments.backends.base import Backend, Work
 from harness.contract import WHOLE_RUN, Bars, Count, Curve, Experiment, Figure, HeatMap, Row, Seed
 from harness.timing import AGAIN, REFERENCE, measure
 from kernels import stream, threads
 from kernels.layouts import Layout
 from kernels.losses import Loss, Target
 
+WORK: tuple[Work, ...] = ("forward", "gradient", "fused", "epoch")
 TWICE = ("fused", "epoch")  # the A/A arms: one parallel region, and one a batch
 # So small a step that θ stays where it is: the arithmetic of a step is timed, not its effect.
 STILL = 1e-12
@@ -35,7 +38,7 @@ class Passes(Experiment):
 
     loss: Loss
     layout: Layout
-    backend: Callable[..., Any]
+    backend: Callable[..., Backend]
     samples: Count = 4096
     features: Count = 784
     classes: Count = 10
@@ -61,11 +64,14 @@ class Passes(Experiment):
     def check(self) -> None:
         if self.loss.target.one_logit and self.classes != 1:
             raise ValueError(f"classes: {self.classes}; should be 1, for loss={self.loss.name}")
-        with threads.using(self.threads):
+        f = self.backend(self.loss, layout=self.layout)
+        for work in WORK:
+            f.check(work, self.batch_size or self.samples)
+        with threads.using(self.threads), self._threads():
             pass
 
     def warm_up(self) -> None:
-        with threads.using(self.threads):
+        with self._threads():
             for call in self._arms().values():
                 call()
 
@@ -73,7 +79,7 @@ class Passes(Experiment):
         return {"threads": str(self.threads or threads.available())}
 
     def run(self) -> Iterator[Row]:
-        with threads.using(self.threads):
+        with self._threads():
             arms = measure(self._arms(), self.rounds, again=TWICE)
         for turn in range(self.rounds):
             yield Row(turn, {f"rounds/{name}_s": float(arm.seconds[turn]) for name, arm in arms.items()})
@@ -96,12 +102,18 @@ class Passes(Experiment):
                 metrics[f"rate/{name}_gbyte_per_s"] = size / arm.median_s / 1e9
         yield Row(WHOLE_RUN, metrics)
 
+    def _threads(self) -> AbstractContextManager[object]:
+        """The backend's own pool, on as many threads as the run is tagged with."""
+        count: int = self.threads or threads.available()
+        return self.backend(self.loss, layout=self.layout).threads(count)
+
     def _arms(self) -> dict[str, Callable[[], object]]:
         f = self.backend(self.loss, layout=self.layout)
-        X, y, theta, deltas, order = material(
+        arrays = material(
             self.loss, self.layout, self.samples, self.features, self.classes, self.dtype, self.order, self.seed
         )
-        moving = theta.copy()
+        moving = arrays[2].copy()
+        X, y, theta, deltas, order = map(f.native, arrays)
         return {
             "forward": lambda: f.forward(X, theta, order),
             "gradient": lambda: f.gradient(X, deltas, order),

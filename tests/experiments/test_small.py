@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import scipy.optimize
 
+from experiments.backends.numba import Numba
 from experiments.data import BreastCancer, Diabetes, Synthetic
 from experiments.gradients import Gradients
 from experiments.location import Location, best_constant
@@ -18,7 +19,7 @@ from kernels import Objective, layouts, losses, noises
 PASSES = Passes(
     loss=losses.Softmax(),
     layout=layouts.Rows(),
-    backend=Objective,
+    backend=Numba,
     samples=256,
     features=20,
     classes=5,

@@ -10,10 +10,11 @@ import pytest
 import toys
 from bench import expansion, jobs
 
+from experiments.backends.numba import Numba
 from harness import config
 from harness.config import ConfigurationError, as_text, choice, content_hash, job, nearest
 from harness.contract import Count, Experiment
-from kernels import Objective, losses
+from kernels import losses
 
 
 def one(*arguments):
@@ -31,7 +32,7 @@ def test_the_fields_are_the_configuration():
     assert experiment.loss == losses.Huber(delta=2.0)
     assert experiment.batch_size is None
     assert (experiment.step_size, type(experiment.step_size)) == (3.0, float)
-    assert experiment.backend is Objective
+    assert experiment.backend is Numba
     assert experiment.epochs == 10  # through ${profile.epochs}
 
 
@@ -114,7 +115,7 @@ def test_settings_stand_under_the_keys_that_set_them():
     assert (settings["noise.nu"], settings["noise.scale"]) == ("5", "1.0")
     assert (settings["loss"], settings["loss.delta"]) == ("huber", "1.345")
     assert (settings["data"], settings["data.samples"]) == ("synthetic", "1000")
-    assert (settings["layout"], settings["backend"]) == ("rows", "objective")
+    assert (settings["layout"], settings["backend"]) == ("rows", "numba")
     assert (settings["target_loss"], settings["batch_size"], settings["threads"]) == ("null", "64", "1")
     assert not any(
         key.startswith(("data.noise", "profile", "tracking", "name", "results", "experiment")) for key in settings
