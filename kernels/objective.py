@@ -78,6 +78,7 @@ class Objective:
         X, weights, visits = self._inputs(X, theta, order)
         targets = self._targets(X, y, weights)
         grad = np.empty_like(weights)
+        visits = self.layout.visiting(visits, max(1, visits.size))
         kernel = passes.fused(type(self.loss), type(self.layout), X.dtype)
         constants = self.loss.constants(X.dtype)
         value, fine = kernel(X, targets, visits, weights, constants, grad)
@@ -127,7 +128,7 @@ class Objective:
         batch = min(check.whole("batch_size", batch_size), visits.size or self.layout.samples(X.shape))
         step = check.finite_above_zero("step_size", step_size)
         targets = self._targets(X, y, weights)
-        changed = weights.copy()
+        changed, visits = weights.copy(), self.layout.visiting(visits, batch)
         parts, constants = (type(self.loss), type(self.layout), X.dtype), self.loss.constants(X.dtype)
         mean: float
         if batch == 1:

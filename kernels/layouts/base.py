@@ -26,6 +26,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
 from numpy.typing import NDArray
 
 from kernels._jit import inline
@@ -63,6 +64,10 @@ class Layout:
     def width(self, shape: tuple[int, ...]) -> int:
         """How many numbers for each sample an array of that shape holds."""
         raise NotImplementedError(f"{type(self).__name__} states no feature axis")
+
+    def visiting(self, order: NDArray[np.int64], batch: int) -> NDArray[np.int64]:
+        """The order in which the samples of each batch are best visited: within a batch it does not matter."""
+        return order
 
     def arrange(self, rows: NDArray[Any]) -> NDArray[Any]:
         """X (m, n), given as samples in rows, in this layout's memory order: C-contiguous, copied only if need be."""

@@ -30,6 +30,21 @@ def mixtures(A, rows, count, offset, length, S, out, at):
     simd.mixtures(A, rows, rows, 0, count, offset, length, S, out, at)
 
 
+@numba.njit
+def product(A, row, theta, out):
+    simd.product(A, row, theta, out)
+
+
+@numba.njit
+def outer(A, row, d, grad):
+    simd.outer(A, row, d, grad)
+
+
+@numba.njit
+def step(A, old, new, ahead, W, scales, out, backwards):
+    simd.step(A, old, new, ahead, W, scales, out, backwards)
+
+
 def close(got, expected, dtype):
     scale = np.abs(expected).max() + 1
     np.testing.assert_allclose(got, expected, atol=float(np.finfo(dtype).eps * 100 * scale), rtol=0)
@@ -65,6 +80,25 @@ def test_mixtures_at_every_edge(dtype, length):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("length", LENGTHS)
+def test_one_sample_at_every_edge(dtype, length):
+    rng = np.random.default_rng(length)
+    for k in [*OUTPUTS, 16, 17, 33]:
+        A, theta, d = (rng.standard_normal(shape).astype(dtype) for shape in ((3, length), (length, k), (1, k)))
+        H, grad = np.empty((1, k), dtype), np.empty((length, k), dtype)
+        product(A, 1, theta, H)
+        close(H, A[1:2] @ theta, dtype)
+        outer(A, 2, d, grad)
+        close(grad, A[2][:, None] * d, dtype)
+        for backwards in (False, True):
+            W = np.ascontiguousarray(theta.T)
+            moved = W + d.T * A[0]
+            step(A, 0, 1, 2, W, d, H, backwards)
+            close(W, moved, dtype)
+            close(H[0], moved @ A[1], dtype)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 def test_the_plain_tiles_are_the_same(dtype):
     rng = np.random.default_rng(0)
     A, B, S = (rng.standard_normal(shape).astype(dtype) for shape in ((6, 40), (5, 33), (5, 6)))
@@ -78,6 +112,26 @@ def test_the_plain_tiles_are_the_same(dtype):
     mixtures(A, rows, 6, 2, 3, S, compiled[2], 1)
     plain.mixture_tile(A, rows, rows, 0, 6, 2, S, 0, 5, by_hand[2], 1, 1, 3)
     for got, expected in zip(compiled, by_hand, strict=True):
+        close(got, expected, dtype)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_the_plain_tiles_of_one_sample_are_the_same(dtype):
+    rng = np.random.default_rng(0)
+    A, theta, d = (rng.standard_normal(shape).astype(dtype) for shape in ((3, 21), (21, 3), (1, 3)))
+    forms = []
+    for tiles in (False, True):
+        H, out, grad, W = np.empty((1, 3), dtype), np.empty((1, 3), dtype), np.empty((21, 3), dtype), theta.T.copy()
+        if tiles:
+            plain.product_tile(A, 1, theta, 0, 3, H)
+            plain.outer_tile(A, 2, d, 0, 3, grad)
+            plain.step_tile(A, 0, 1, 2, W, 0, 3, d, out, False)
+        else:
+            product(A, 1, theta, H)
+            outer(A, 2, d, grad)
+            step(A, 0, 1, 2, W, d, out, False)
+        forms.append((H, out, grad, W))
+    for got, expected in zip(*forms, strict=True):
         close(got, expected, dtype)
 
 
@@ -110,3 +164,14 @@ def test_nothing_beyond_an_array_is_touched(dtype, length):
     expected = G + S @ A
     mixtures(A, rows, 5, 0, length, S, G, 0)
     close(G, expected, dtype)
+    theta, d, grad = (
+        at_the_end_of_memory(rng.standard_normal(shape).astype(dtype)) for shape in ((length, 7), (1, 7), (length, 7))
+    )
+    h = at_the_end_of_memory(np.empty((1, 7), dtype))
+    product(A, 4, theta, h)
+    close(h, A[4:] @ theta, dtype)
+    outer(A, 4, d, grad)
+    close(grad, A[4][:, None] * d, dtype)
+    moved = B + d.T * A[4]
+    step(A, 4, 4, 4, B, d, h, False)
+    close(h[0], moved @ A[4], dtype)

@@ -1,0 +1,84 @@
+"""eˣ and log(1 + x) of the losses against mpmath: a unit in the last place at most, and every edge as it should be."""
+
+from __future__ import annotations
+
+import mpmath
+import numba
+import numpy as np
+import pytest
+
+from kernels import elementary
+
+DTYPES = [np.float32, np.float64]
+
+
+@numba.njit(error_model="numpy")
+def exps(x, out):
+    for i in range(x.size):
+        out[i] = elementary.exp(x[i])
+
+
+@numba.njit(error_model="numpy")
+def log1ps(x, out):
+    for i in range(x.size):
+        out[i] = elementary.log1p(x[i])
+
+
+def ulps(got, x, exact):
+    """Errors in units in the last place of the exact result."""
+    with mpmath.workprec(120):
+        expected = [exact(mpmath.mpf(float(each))) for each in x]
+        rounded = np.array([float(each) for each in expected]).astype(got.dtype)
+        errors = [abs(mpmath.mpf(float(g)) - e) for g, e in zip(got, expected, strict=True)]
+    return np.array([float(error) for error in errors]) / np.spacing(np.abs(rounded)).astype(np.float64)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_exp(dtype):
+    rng = np.random.default_rng(0)
+    least = np.log(np.finfo(dtype).tiny)
+    x = np.concatenate(
+        [-rng.exponential(1, 500), rng.uniform(least, 0, 500), -(10.0 ** rng.uniform(-20, 0, 300))]
+    ).astype(dtype)
+    out = np.empty_like(x)
+    exps(x, out)
+    assert ulps(out, x, mpmath.exp).max() < 1
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_exp_fades_out_below_the_normal_numbers(dtype):
+    info = np.finfo(dtype)
+    x = np.linspace(np.log(info.smallest_subnormal), np.log(info.tiny), 50).astype(dtype)
+    out = np.empty_like(x)
+    exps(x, out)
+    exact = np.array([float(mpmath.exp(float(each))) for each in x])
+    np.testing.assert_allclose(out, exact, rtol=0, atol=float(info.smallest_subnormal))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_exp_at_the_edges(dtype):
+    x = np.array([0.0, -0.0, -np.inf, np.nan, -1e4, np.finfo(dtype).min], dtype)
+    out = np.empty_like(x)
+    exps(x, out)
+    np.testing.assert_array_equal(out, np.array([1, 1, 0, np.nan, 0, 0], dtype))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_log1p(dtype):
+    rng = np.random.default_rng(0)
+    x = np.concatenate([rng.exponential(1, 500), 10.0 ** rng.uniform(-30, 30, 500), np.linspace(0.2, 0.6, 300)]).astype(
+        dtype
+    )
+    out = np.empty_like(x)
+    log1ps(x, out)
+    assert ulps(out, x, mpmath.log1p).max() < 1
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_log1p_at_the_edges(dtype):
+    info = np.finfo(dtype)
+    x = np.array([0.0, np.inf, np.nan, info.tiny, info.smallest_subnormal, info.max], dtype)
+    out = np.empty_like(x)
+    log1ps(x, out)
+    np.testing.assert_array_equal(out[:5], np.array([0, np.inf, np.nan, info.tiny, info.smallest_subnormal], dtype))
+    assert out[5] == pytest.approx(float(mpmath.log(float(info.max))), rel=float(info.eps))
