@@ -1,14 +1,16 @@
-"""The micro-kernels: both products of a pass over X, in tiles whose totals stay in vector registers.
+"""The micro-kernels: products with X in tiles whose totals stay in vector registers.
 
-    dots      out[j, at + r] (+)= Σᵥ A[rows[r], offset + v] · B[j, v]     logits of rows, gradient of columns
-    mixtures  out[j, at + v]  +=  Σᵣ S[j, r] · A[rows[r], offset + v]     gradient of rows, logits of columns
+    dots       out[j, at + r] (+)= Σᵥ A[rows[r], offset + v] · B[j, v]     logits of rows, gradient of columns
+    mixtures   out[j, at + v]  +=  Σᵣ S[j, r] · A[rows[r], offset + v]     gradient of rows, logits of columns
+    product, outer, step                                                   the same for one sample at a time
 
-A tile is `TALL` rows of A (or vectors of its columns) by up to `outputs_per_tile` outputs: 4 × 5 where there are 32
-registers, of 16 lanes with AVX-512 and float32. Then a load feeds two multiplications and more, and the CPU's arithmetic
-is what limits it. What is left over at the edges is done in smaller tiles, and the last lanes under a mask: nothing is
-padded. A row is found by its number in `rows`, so that shuffled samples cost no copy.
+A tile of dots is `TALL` rows of A by up to `outputs_per_tile` outputs, one of mixtures as many vectors of its columns:
+4 × 5 where there are 32 registers, of 16 lanes with AVX-512 and float32. Then a load feeds two multiplications and more,
+and the CPU's arithmetic is what limits it. Where there is one output alone, a tile is `SLIM` rows. What is left over at
+the edges is done in smaller tiles, and the last lanes under a mask: nothing is padded. A row is found by its number
+in `rows`, so that shuffled samples cost no copy.
 
-`kernels.plain` says what a tile computes, `kernels.tiles` has the instructions.
+`kernels.plain` says what a tile computes; `kernels.tiles` and `kernels.single` have the instructions.
 """
 
 from __future__ import annotations
@@ -47,7 +49,8 @@ def _dots_signature(real):
 def dots(A, rows, ahead, beyond, count, offset, length, B, out, at, add):
     """out[j, at + r] = (out[j, at + r] +) Σᵥ A[rows[r], offset + v] · B[j, v] for each r < count and each row j of B.
 
-    The rows `ahead` are what the next call will want, as many: they are fetched on the way.
+    What stands `beyond` numbers further on in the rows `ahead`, as many, will be wanted soon. Half of its cache lines are
+    fetched on the way; `mixtures` fetches the others, so that memory is at work all the time.
     """
     k = B.shape[0]
     tiles = -(-k // outputs_per_tile(A))
@@ -79,7 +82,7 @@ def _mixtures_signature(real):
 def mixtures(A, rows, ahead, beyond, count, offset, length, S, out, at):
     """out[j, at + v] += Σᵣ S[j, r] · A[rows[r], offset + v] for each v < length and each row j of S, over r < count.
 
-    What stands `ahead` numbers further on in a row will be wanted soon: it is fetched on the way.
+    `ahead` and `beyond` are as in `dots`.
     """
     k = S.shape[0]
     tiles = -(-k // outputs_per_tile(A))
