@@ -49,7 +49,7 @@ class Objective:
         samples = visits.size or self.layout.samples(X.shape)
         H = np.empty(self.layout.shape(samples, weights.shape[1]), X.dtype)
         if not passes.forward(type(self.layout), X.dtype)(X, visits, weights, H):
-            check.blame(X=X, theta=weights)
+            check.blame(X=X, theta=np.asarray(theta))
         return H.reshape(samples) if np.ndim(theta) == 1 else H
 
     def gradient(self, X: ArrayLike, delta: ArrayLike, order: ArrayLike | None = None) -> NDArray[Any]:
@@ -78,7 +78,7 @@ class Objective:
         X, weights, visits = self._inputs(X, theta, order)
         targets = self._targets(X, y, weights)
         grad = np.empty_like(weights)
-        visits = self.layout.visiting(visits, max(1, visits.size))
+        visits = self.layout.visiting(visits, visits.size or 1)
         kernel = passes.fused(type(self.loss), type(self.layout), X.dtype)
         constants = self.loss.constants(X.dtype)
         value, fine = kernel(X, targets, visits, weights, constants, grad)

@@ -102,12 +102,14 @@ def fused(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> Kerne
     real = real_type(dtype)
     extent, make = layout.extent, desk(layout)
     visit, share = visits(loss, layout, dtype)
-    alone = inline(_alone(loss, layout))
+    alone, one_logit = inline(_alone(loss, layout)), loss.target.one_logit
 
     def fused(X, y, order, theta, p, grad):
         n, k = theta.shape
         all_samples, width = extent(X)
         if width != n or len(y) != all_samples or (y.ndim == 2 and y.shape[1] != k) or grad.shape != theta.shape:
+            return np.nan, False
+        if X.size == 0 or k == 0 or (one_logit and k != 1):
             return np.nan, False
         samples = order.size if order.size else all_samples
         if samples == 1:
