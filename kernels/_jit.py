@@ -18,7 +18,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import numba
 import numpy as np
@@ -145,7 +145,7 @@ def _publish(kernel: Any, function: Callable[..., Any]) -> str:
     return symbol
 
 
-class _Caller(Any if TYPE_CHECKING else _Intrinsic):  # type: ignore[misc]
+class _Caller(_Intrinsic):  # type: ignore[misc]
     """An intrinsic that is its name where it stands in a closure: the disk cache would take another for new each time."""
 
     def __reduce__(self) -> Any:

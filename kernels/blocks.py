@@ -64,25 +64,26 @@ BLOCKS_AHEAD = 2
 
 
 def walk(layout: type[Layout], act: Kernel) -> Kernel:
-    """`walk(X, order, start, stop, part, work, given)`: `act` on each block of the samples start … stop.
+    """`walk(X, order, start, stop, then, part, work, given)`: `act` on each block of the samples start … stop.
 
-    The sum of what it returns; `work` is from `desk`, `given` for `act` alone.
+    The sum of what it returns. `then` is where the same thread goes on after that; `work` is from `desk`, `given` for
+    `act` alone.
     """
     settle, extent = layout.settle, layout.extent
 
-    def walk(X, order, start, stop, part, work, given):
+    def walk(X, order, start, stop, then, part, work, given):
         desk, room, numbers, features = work
-        H = desk[part, : desk.shape[1] - SPARE]
-        size, in_turn = H.shape[1], order.size == 0
+        size, in_turn = desk.shape[2], order.size == 0
         end = extent(X)[0] if in_turn else order.size
         picks, ahead = numbers[part, 0], numbers[part, 1]
         total = 0.0
         for begin in range(start, stop, size):
             count = min(size, stop - begin)
             pick(order, begin, end, count, picks)
-            pick(order, begin + BLOCKS_AHEAD * count, end, count, ahead)
+            later = begin + BLOCKS_AHEAD * count
+            pick(order, later if later < stop else then + later - stop, end, count, ahead)
             settle(X, picks, count, in_turn, room[part])
-            total += act(X, picks, ahead, begin, count, in_turn, features, H, room[part], part, given)
+            total += act(X, picks, ahead, begin, count, in_turn, features, desk[part], room[part], part, given)
         return total
 
     return inline(walk)
@@ -105,6 +106,13 @@ def places(desk, y):
     parts, _, size = desk.shape
     targets = np.empty((parts, size) + y.shape[1:], y.dtype)  # noqa: RUF005  Numba has no starred tuples
     return np.empty((parts, size)), targets
+
+
+@inline
+def place_for_one(X, y, k):
+    """The same for one sample alone: H (1, k), spare (SPARE, 1), v (1,), targets (1, …)."""
+    targets = np.empty((1,) + y.shape[1:], y.dtype)  # noqa: RUF005  Numba has no starred tuples
+    return np.empty((1, k), X.dtype), np.empty((SPARE, 1), X.dtype), np.empty(1), targets
 
 
 @inline

@@ -8,10 +8,9 @@ import numpy as np
 from numba import types
 
 from kernels._jit import link, named, once, serial
-from kernels.blocks import TAKE, add_weighed, clear, descend, desk, partials, places, returned, turned
+from kernels.blocks import TAKE, add_weighed, clear, descend, desk, partials, place_for_one, places, returned, turned
 from kernels.layouts import Layout
 from kernels.losses import Loss
-from kernels.losses.base import SPARE
 from kernels.signatures import Kernel, reads, reads_targets, real_type, writes
 from kernels.simd import step
 from kernels.visits import visits
@@ -27,8 +26,8 @@ def epoch_singly(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -
     def epoch_singly(X, y, order, theta, p, step_size):
         n, k = theta.shape
         samples = order.size if order.size else extent(X)[0]
-        H, spare, v = np.empty((1, k), X.dtype), np.empty((SPARE, 1), X.dtype), np.empty(1)
-        targets, buffer = np.empty((1,) + y.shape[1:], y.dtype), np.empty((2, n), X.dtype)  # noqa: RUF005
+        H, spare, v, targets = place_for_one(X, y, k)
+        buffer = np.empty((2, n), X.dtype)
         W, scales = turned(theta), np.zeros((1, k), X.dtype)
         sample = order[0] if order.size else 0
         A, old, _ = as_row(X, sample, sample, buffer, 0)

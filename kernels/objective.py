@@ -37,8 +37,8 @@ class Objective:
             raise ValueError(f"loss: {loss!r}; should be a name or a Loss object")
         if not isinstance(self.layout, Layout):
             raise ValueError(f"layout: {layout!r}; should be a name or a Layout object")
-        # By the dtype of X, once it was asked for: the kernel, the loss's constants, the dtype of y.
-        self._ready: dict[np.dtype[Any], tuple[Kernel, NDArray[Any], np.dtype[Any]]] = {}
+        # By the dtype of X, once it was asked for: the kernel, the loss and its constants, the layout, a y of no samples.
+        self._ready: dict[np.dtype[Any], tuple[Kernel, Loss, NDArray[Any], Layout, NDArray[Any]]] = {}
 
     def __repr__(self) -> str:
         return f"Objective({self.loss!r}, layout={self.layout.name!r})"
@@ -84,7 +84,7 @@ class Objective:
         value, fine = kernel(X, targets, visits, weights, constants, grad)
         if not fine:
             self._blame(X, y, targets, theta)
-        self._ready[X.dtype] = kernel, constants, targets.dtype
+        self._ready[X.dtype] = kernel, self.loss, constants, self.layout, targets[:0]
         return value, grad.reshape(np.shape(theta))
 
     def _at_once(self, X: ArrayLike, y: ArrayLike, theta: ArrayLike) -> tuple[float, NDArray[Any]] | None:
@@ -94,16 +94,20 @@ class Objective:
         """
         if not (type(X) is type(y) is type(theta) is np.ndarray and X.dtype in self._ready):
             return None
-        kernel, constants, kind = self._ready[X.dtype]
-        if y.dtype != kind or theta.dtype != X.dtype:
+        kernel, loss, constants, layout, like = self._ready[X.dtype]
+        if loss is not self.loss or layout is not self.layout or theta.dtype != X.dtype:
+            return None
+        if y.dtype != like.dtype or y.ndim != like.ndim or X.ndim != 2:
             return None
         grad = np.empty(theta.shape, theta.dtype)
         try:
             if theta.ndim == 1:
                 value, fine = kernel(X, y, check.NO_ORDER, theta.reshape(-1, 1), constants, grad.reshape(-1, 1))
-            else:
+            elif theta.ndim == 2:
                 value, fine = kernel(X, y, check.NO_ORDER, theta, constants, grad)
-        except TypeError:  # a number of axes or an order in memory that it was not compiled for
+            else:
+                return None
+        except TypeError:  # an order in memory that it was not compiled for
             return None
         return (value, grad) if fine else None
 

@@ -14,10 +14,9 @@ import numpy as np
 from numba import prange, types
 
 from kernels._jit import inline, link, named, once, parallel, serial
-from kernels.blocks import TAKE, add_weighed, collect, desk, partials, places, total_size, turned, walk
+from kernels.blocks import TAKE, add_weighed, collect, desk, partials, place_for_one, places, total_size, turned, walk
 from kernels.layouts import Layout
 from kernels.losses import Loss
-from kernels.losses.base import SPARE
 from kernels.signatures import Kernel, reads, reads_targets, real_type, writes
 from kernels.simd import outer, product
 from kernels.visits import visits
@@ -31,8 +30,9 @@ def forward(layout: type[Layout], dtype: np.dtype[Any]) -> Kernel:
     logits, store, extent = layout.logits, layout.store, layout.extent
 
     @inline
-    def act(X, picks, ahead, begin, count, in_turn, features, H, room, part, given):
+    def act(X, picks, ahead, begin, count, in_turn, features, table, room, part, given):
         W, out = given
+        H = table[: W.shape[0]]
         logits(X, picks, ahead, count, in_turn, features, W, H, room)
         store(H, out, begin, count)
         zero = H.dtype.type(0)
@@ -53,7 +53,7 @@ def forward(layout: type[Layout], dtype: np.dtype[Any]) -> Kernel:
         for task in prange(parts):
             part = np.int64(task)
             start, stop = samples * part // parts, samples * (part + 1) // parts
-            spoilt[part] = over_blocks(X, order, start, stop, part, work, given)
+            spoilt[part] = over_blocks(X, order, start, stop, stop, part, work, given)
         return spoilt.sum() == 0
 
     signature = types.boolean(reads(real, 2), reads(types.int64, 1), reads(real, 2), writes(real, 2))
@@ -68,8 +68,9 @@ def gradient(layout: type[Layout], dtype: np.dtype[Any]) -> Kernel:
     load, accumulate, extent = layout.load, layout.accumulate, layout.extent
 
     @inline
-    def act(X, picks, ahead, begin, count, in_turn, features, H, room, part, given):
+    def act(X, picks, ahead, begin, count, in_turn, features, table, room, part, given):
         deltas, G = given
+        H = table[: G.shape[1]]
         load(deltas, begin, count, H)
         accumulate(X, picks, ahead, count, in_turn, features, H, G[part], room)
         return 0.0
@@ -85,7 +86,7 @@ def gradient(layout: type[Layout], dtype: np.dtype[Any]) -> Kernel:
         for task in prange(parts):
             part = np.int64(task)
             start, stop = samples * part // parts, samples * (part + 1) // parts
-            over_blocks(X, order, start, stop, part, work, given)
+            over_blocks(X, order, start, stop, stop, part, work, given)
         return collect(G, parts, 1.0, grad)
 
     signature = types.boolean(reads(real, 2), reads(types.int64, 1), reads(real, 2), writes(real, 2))
@@ -137,8 +138,7 @@ def _alone(loss: type[Loss], layout: type[Layout]) -> Kernel:
 
     def alone(X, y, order, theta, p, grad):
         n, k = theta.shape
-        H, spare, v = np.empty((1, k), X.dtype), np.empty((SPARE, 1), X.dtype), np.empty(1)
-        targets = np.empty((1,) + y.shape[1:], y.dtype)  # noqa: RUF005  Numba has no starred tuples
+        H, spare, v, targets = place_for_one(X, y, k)
         sample = order[0] if order.size else 0
         fine = take(y, sample, targets, 0, k)
         A, row, _ = as_row(X, sample, sample, np.empty((1, n), X.dtype), 0)

@@ -101,32 +101,30 @@ def _step(context: Any, real: Any, width: int, builder: Any, arguments: Any) -> 
     return function
 
 
+def _on_one_row(emit: Callable[..., Any]) -> Callable[..., Any]:
+    """The code of a tile (A, row, θ or d, j, last, out or grad): both matrices from column j on, and k is their width."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        a, given, target = (Matrix(context, builder, signature.args[i], arguments[i]) for i in (0, 2, 5))
+        _, row, _, j, last, _ = arguments
+        nought = LONG(0)
+        passed = [a.at(row, nought), given.at(nought, j), target.width, a.width, target.at(nought, j), last]
+        builder.call(emit(context, context.get_value_type(signature.args[0].dtype), builder, passed), passed)
+        return context.get_dummy_value()
+
+    return generate
+
+
 @intrinsic
 def product_tile(typing_context: Any, A: Any, row: Any, theta: Any, j: Any, last: Any, out: Any) -> Any:
     """out[j : j + last] = Σ_f A[row, f] · theta[f, j : j + last], for `last` lanes at most."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        a, t, target = (Matrix(context, builder, signature.args[i], arguments[i]) for i in (0, 2, 5))
-        _, row, _, j, last, _ = arguments
-        given = [a.at(row, LONG(0)), t.at(LONG(0), j), t.width, a.width, target.at(LONG(0), j), last]
-        builder.call(_product(context, context.get_value_type(signature.args[0].dtype), builder, given), given)
-        return context.get_dummy_value()
-
-    return types.void(A, types.int64, theta, types.int64, types.int64, out), generate
+    return types.void(A, types.int64, theta, types.int64, types.int64, out), _on_one_row(_product)
 
 
 @intrinsic
 def outer_tile(typing_context: Any, A: Any, row: Any, d: Any, j: Any, last: Any, grad: Any) -> Any:
     """grad[f, j : j + last] = A[row, f] · d[j : j + last], for `last` lanes at most."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        a, weights, target = (Matrix(context, builder, signature.args[i], arguments[i]) for i in (0, 2, 5))
-        _, row, _, j, last, _ = arguments
-        given = [a.at(row, LONG(0)), weights.at(LONG(0), j), target.width, a.width, target.at(LONG(0), j), last]
-        builder.call(_outer(context, context.get_value_type(signature.args[0].dtype), builder, given), given)
-        return context.get_dummy_value()
-
-    return types.void(A, types.int64, d, types.int64, types.int64, grad), generate
+    return types.void(A, types.int64, d, types.int64, types.int64, grad), _on_one_row(_outer)
 
 
 @intrinsic

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numba import prange, types
 
-from kernels._jit import link, linked, named, once, parallel, serial
-from kernels.blocks import BLOCKS_AHEAD, TAKE, add_weighed, pick, rescale
+from kernels._jit import inline, link, linked, named, once, parallel, serial
+from kernels.blocks import TAKE, add_weighed, rescale, walk
 from kernels.layouts import Layout
 from kernels.losses import Loss
 from kernels.signatures import Kernel, reads, reads_targets, real_type, takes_targets, writes
@@ -49,31 +49,28 @@ def _visit(loss: type[Loss], layout: type[Layout]) -> Kernel:
     are added to `out[part]`, by `scale`. `then` is where the same thread goes on after that; `work` is from `desk` and
     `places`. NaN comes back if a target is none: a label beyond the classes, a negative count.
     """
-    settle, extent, logits, accumulate = layout.settle, layout.extent, layout.logits, layout.accumulate
-    block, take = loss.block, TAKE[loss.target]
+    logits, accumulate, block, take = layout.logits, layout.accumulate, loss.block, TAKE[loss.target]
+
+    @inline
+    def act(X, picks, ahead, begin, count, in_turn, features, table, room, part, given):
+        y, theta, p, weight, scale, v, targets, out = given
+        k = theta.shape[0]
+        H, fine = table[:k], True
+        for r in range(count):
+            fine &= take(y, picks[r], targets[part], r, k)
+        logits(X, picks, ahead, count, in_turn, features, theta, H, room)
+        block(H, count, targets[part], v[part], p, table[k:])
+        if scale != 1:
+            rescale(H, count, X.dtype.type(scale))
+        accumulate(X, picks, ahead, count, in_turn, features, H, out[part], room)
+        return add_weighed(0.0, v[part], count, weight) if fine else np.nan
+
+    over_blocks = walk(layout, act)
 
     def visit(data, start, stop, then, part, theta, p, weight, scale, work, out):
         X, y, order = data
         desk, room, numbers, features, v, targets = work
-        k, size, in_turn = theta.shape[0], desk.shape[2], order.size == 0
-        end = extent(X)[0] if in_turn else order.size
-        H, spare = desk[part, :k], desk[part, k:]
-        picks, ahead = numbers[part, 0], numbers[part, 1]
-        total, fine = 0.0, True
-        for begin in range(start, stop, size):
-            count = min(size, stop - begin)
-            pick(order, begin, end, count, picks)
-            later = begin + BLOCKS_AHEAD * count
-            pick(order, later if later < stop else then + later - stop, end, count, ahead)
-            for r in range(count):
-                fine &= take(y, picks[r], targets[part], r, k)
-            settle(X, picks, count, in_turn, room[part])
-            logits(X, picks, ahead, count, in_turn, features, theta, H, room[part])
-            block(H, count, targets[part], v[part], p, spare)
-            total = add_weighed(total, v[part], count, weight)
-            if scale != 1:
-                rescale(H, count, X.dtype.type(scale))
-            accumulate(X, picks, ahead, count, in_turn, features, H, out[part], room[part])
-        return total if fine else np.nan
+        given = y, theta, p, weight, scale, v, targets, out
+        return over_blocks(X, order, start, stop, then, part, (desk, room, numbers, features), given)
 
     return visit
