@@ -13,23 +13,6 @@ from kernels.losses.base import SPARE
 from kernels.signatures import Kernel
 from kernels.targets import Target
 
-# A partial sum is worth a thread's while from about this many multiply-adds on (some 10 µs of work).
-WORK_PER_PARTIAL = 1 << 18
-MAX_PARTIALS = 32
-# Partial gradients take no more bytes than this, unless two of them do.
-MAX_PARTIAL_BYTES = 3 << 18
-
-
-@inline
-def partials(samples: int, n: int, k: int, itemsize: int) -> int:
-    """Number of partial sums for a pass over so many samples: a power of two that depends on the size alone."""
-    room = max(2, MAX_PARTIAL_BYTES // (n * k * itemsize))
-    wanted = min(samples * n * k // WORK_PER_PARTIAL, MAX_PARTIALS, room, samples)
-    count = 1
-    while 2 * count <= wanted:
-        count *= 2
-    return count
-
 
 def desk(layout: type[Layout]) -> Kernel:
     """`desk(X, parts, k, samples, in_turn)`: what the blocks of each partial sum are worked on with, made once a call.
@@ -172,76 +155,14 @@ def add_weighed(total, v, count, weight):
 
 
 @inline
-def turned(theta):
-    """θ (n, k) as (k, n), the kernels' own form."""
-    n, k = theta.shape
-    W = np.empty((k, n), theta.dtype)
-    for f in range(n):
-        for j in range(k):
-            W[j, f] = theta[f, j]
-    return W
-
-
-@inline
-def sum_of(G, parts, j, total):
-    """total ← Σ G[part, j], added in float64 in the order of the parts."""
-    n = G.shape[2]
-    for f in range(n):
-        total[f] = G[0, j, f]
-    for part in range(1, parts):
-        for f in range(n):
-            total[f] += G[part, j, f]
-
-
-@inline
-def collect(G, parts, weight, grad):
-    """grad (n, k) ← weight · Σ G[part] (k, n); whether all of it is finite."""
-    n, k = grad.shape
-    total = np.empty(n)
-    for j in range(k):
-        sum_of(G, parts, j, total)
-        for f in range(n):
-            grad[f, j] = total[f] * weight
-    return all_finite(grad)
-
-
-@inline
-def clear(G, parts):
-    """G[:parts] ← 0"""
-    for part in range(parts):
-        for j in range(G.shape[1]):
-            for f in range(G.shape[2]):
-                G[part, j, f] = 0
-
-
-@inline
-def descend(W, G, parts, step, total):
-    """θ ← θ − step · Σ G[part], both (k, n)."""
-    k, n = W.shape
-    for j in range(k):
-        sum_of(G, parts, j, total)
-        for f in range(n):
-            W[j, f] -= W.dtype.type(step * total[f])
-
-
-@inline
-def returned(W, theta):
-    """theta (n, k) ← W (k, n); whether all of it is finite."""
-    n, k = theta.shape
-    for f in range(n):
-        for j in range(k):
-            theta[f, j] = W[j, f]
-    return all_finite(W)
-
-
-@inline
-def all_finite(A):
-    """Whether all of a C-contiguous array is finite: 0 · ∞ and 0 · NaN are NaN."""
-    zero = A.dtype.type(0)
-    spoilt = zero
-    for x in A.reshape(A.size):
-        spoilt += x * zero
-    return spoilt == zero
+def spoilt(H, count):
+    """0, or NaN if one of the first `count` columns of H holds something that is infinite or NaN."""
+    zero = H.dtype.type(0)
+    total = zero
+    for j in range(H.shape[0]):
+        for r in range(count):
+            total += H[j, r] * zero
+    return total
 
 
 @inline

@@ -8,11 +8,12 @@ import numpy as np
 from numba import types
 
 from kernels._jit import link, named, once, serial
-from kernels.blocks import TAKE, add_weighed, clear, descend, desk, partials, place_for_one, places, returned, turned
+from kernels.blocks import TAKE, add_weighed, desk, place_for_one, places
 from kernels.layouts import Layout
 from kernels.losses import Loss
 from kernels.signatures import Kernel, reads, reads_targets, real_type, writes
 from kernels.simd import step
+from kernels.sums import adding, clear, padded, partials, returned, turned
 from kernels.visits import visits
 
 
@@ -28,7 +29,7 @@ def epoch_singly(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -
         samples = order.size if order.size else extent(X)[0]
         H, spare, v, targets = place_for_one(X, y, k)
         buffer = np.empty((2, n), X.dtype)
-        W, scales = turned(theta), np.zeros((1, k), X.dtype)
+        W, scales = turned(theta, n), np.zeros((1, k), X.dtype)
         sample = order[0] if order.size else 0
         A, old, _ = as_row(X, sample, sample, buffer, 0)
         mean, fine, weight, rate = 0.0, True, 1.0 / samples, X.dtype.type(-step_size)
@@ -61,6 +62,7 @@ def epoch(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> Kerne
     real = real_type(dtype)
     extent, make = layout.extent, desk(layout)
     visit, share = visits(loss, layout, dtype)
+    add = adding(dtype)
 
     def epoch(X, y, order, theta, p, batch, step_size):
         n, k = theta.shape
@@ -68,25 +70,25 @@ def epoch(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> Kerne
         most = partials(batch, n, k, X.itemsize)
         table = make(X, most, k, batch, order.size == 0)
         data, work = (X, y, order), table + places(table[0], y)
-        losses, total = np.empty(most), np.empty(n)
-        W = turned(theta)
+        length = padded(n, X.itemsize)
+        losses, W, totals = np.empty(most), turned(theta, length), np.empty((k, n))
         at_once = most == 1 and batch <= table[0].shape[2]
-        G = W.reshape(1, k, n) if at_once else np.empty((most, k, n), X.dtype)
+        G = W.reshape(1, k, length) if at_once else np.empty((most, k, length), X.dtype)
         mean = 0.0
         for first in range(0, samples, batch):
             size = min(batch, samples - first)
             stop, weight = first + size, 1.0 / size
             parts = 1 if at_once else partials(size, n, k, X.itemsize)
             scale = -step_size * weight if at_once else 1.0
-            if not at_once:
-                clear(G, parts)
             if parts == 1:
+                if not at_once:
+                    clear(G, 0)
                 losses[0] = visit(data, first, stop, stop, 0, W, p, weight, scale, work, G)
             else:
                 share(data, first, size, batch, parts, W, p, weight, scale, work, G, losses)
             mean = add_weighed(mean, losses, parts, size / samples)
             if not at_once:
-                descend(W, G, parts, step_size * weight, total)
+                add(G, parts, -step_size * weight, True, totals, W[:, :n])
         return mean, returned(W, theta) and np.isfinite(mean)
 
     signature = types.Tuple((types.float64, types.boolean))(

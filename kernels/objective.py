@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from kernels import check, epochs, layouts, losses, passes
+from kernels import check, epochs, layouts, losses, passes, wide
 from kernels.layouts import Layout
 from kernels.losses import Loss
 from kernels.signatures import Kernel
@@ -48,7 +48,8 @@ class Objective:
         X, weights, visits = self._inputs(X, theta, order)
         samples = visits.size or self.layout.samples(X.shape)
         H = np.empty(self.layout.shape(samples, weights.shape[1]), X.dtype)
-        if not passes.forward(type(self.layout), X.dtype)(X, visits, weights, H):
+        road = wide if wide.pays(samples, weights) else passes
+        if not road.forward(type(self.layout), X.dtype)(X, visits, weights, H):
             check.blame(X=X, theta=np.asarray(theta))
         return H.reshape(samples) if np.ndim(theta) == 1 else H
 
@@ -64,7 +65,8 @@ class Objective:
             raise ValueError(f"delta: shape {given.shape}; should be {should}, for {samples} samples")
         deltas = np.ascontiguousarray(given).reshape(self.layout.shape(samples, k))
         grad = np.empty((n, k), X.dtype)
-        if not passes.gradient(type(self.layout), X.dtype)(X, visits, deltas, grad):
+        road = wide if wide.pays(samples, grad) else passes
+        if not road.gradient(type(self.layout), X.dtype)(X, visits, deltas, grad):
             check.blame(X=X, delta=deltas)
         return grad.reshape(n) if given.ndim == 1 else grad
 
@@ -78,13 +80,15 @@ class Objective:
         X, weights, visits = self._inputs(X, theta, order)
         targets = self._targets(X, y, weights)
         grad = np.empty_like(weights)
-        visits = self.layout.visiting(visits, visits.size or 1)
-        kernel = passes.fused(type(self.loss), type(self.layout), X.dtype)
+        visits, samples = self.layout.visiting(visits, visits.size or 1), visits.size or self.layout.samples(X.shape)
+        road = wide if wide.pays(samples, weights) else passes
+        kernel = road.fused(type(self.loss), type(self.layout), X.dtype)
         constants = self.loss.constants(X.dtype)
         value, fine = kernel(X, targets, visits, weights, constants, grad)
         if not fine:
             self._blame(X, y, targets, theta)
-        self._ready[X.dtype] = kernel, self.loss, constants, self.layout, targets[:0]
+        if road is passes:
+            self._ready[X.dtype] = kernel, self.loss, constants, self.layout, targets[:0]
         return value, grad.reshape(np.shape(theta))
 
     def _at_once(self, X: ArrayLike, y: ArrayLike, theta: ArrayLike) -> tuple[float, NDArray[Any]] | None:
@@ -93,6 +97,8 @@ class Objective:
         On a small problem the checks of the other road would take several times as long as the answer.
         """
         if not (type(X) is type(y) is type(theta) is np.ndarray and X.dtype in self._ready):
+            return None
+        if theta.nbytes > wide.WIDE_BYTES:
             return None
         kernel, loss, constants, layout, like = self._ready[X.dtype]
         if loss is not self.loss or layout is not self.layout or theta.dtype != X.dtype:
@@ -138,7 +144,8 @@ class Objective:
         if batch == 1:
             mean, fine = epochs.epoch_singly(*parts)(X, targets, visits, changed, constants, step)
         else:
-            mean, fine = epochs.epoch(*parts)(X, targets, visits, changed, constants, batch, step)
+            road = wide if wide.pays(batch, changed) else epochs
+            mean, fine = road.epoch(*parts)(X, targets, visits, changed, constants, batch, step)
         if not fine:
             self._blame(X, y, targets, theta)
         theta[...] = changed.reshape(theta.shape)

@@ -14,11 +14,21 @@ import numpy as np
 from numba import prange, types
 
 from kernels._jit import inline, link, named, once, parallel, serial
-from kernels.blocks import TAKE, add_weighed, collect, desk, partials, place_for_one, places, total_size, turned, walk
+from kernels.blocks import (
+    TAKE,
+    add_weighed,
+    desk,
+    place_for_one,
+    places,
+    spoilt,
+    total_size,
+    walk,
+)
 from kernels.layouts import Layout
 from kernels.losses import Loss
 from kernels.signatures import Kernel, reads, reads_targets, real_type, writes
 from kernels.simd import outer, product
+from kernels.sums import adding, clear, padded, partials, turned
 from kernels.visits import visits
 
 
@@ -35,12 +45,7 @@ def forward(layout: type[Layout], dtype: np.dtype[Any]) -> Kernel:
         H = table[: W.shape[0]]
         logits(X, picks, ahead, count, in_turn, features, W, H, room)
         store(H, out, begin, count)
-        zero = H.dtype.type(0)
-        spoilt = zero
-        for j in range(H.shape[0]):
-            for r in range(count):
-                spoilt += H[j, r] * zero
-        return spoilt
+        return spoilt(H, count)
 
     make, over_blocks = desk(layout), walk(layout, act)
 
@@ -48,13 +53,13 @@ def forward(layout: type[Layout], dtype: np.dtype[Any]) -> Kernel:
         n, k = theta.shape
         samples = order.size if order.size else extent(X)[0]
         parts = partials(samples, n, k, X.itemsize)
-        work, given = make(X, parts, k, samples, order.size == 0), (turned(theta), out)
-        spoilt = np.empty(parts)
+        work, given = make(X, parts, k, samples, order.size == 0), (turned(theta, padded(n, X.itemsize)), out)
+        doubts = np.empty(parts)
         for task in prange(parts):
             part = np.int64(task)
             start, stop = samples * part // parts, samples * (part + 1) // parts
-            spoilt[part] = over_blocks(X, order, start, stop, stop, part, work, given)
-        return spoilt.sum() == 0
+            doubts[part] = over_blocks(X, order, start, stop, stop, part, work, given)
+        return doubts.sum() == 0
 
     signature = types.boolean(reads(real, 2), reads(types.int64, 1), reads(real, 2), writes(real, 2))
     return parallel(signature, layout)(named(forward, layout.name, dtype.name))
@@ -75,19 +80,19 @@ def gradient(layout: type[Layout], dtype: np.dtype[Any]) -> Kernel:
         accumulate(X, picks, ahead, count, in_turn, features, H, G[part], room)
         return 0.0
 
-    make, over_blocks = desk(layout), walk(layout, act)
+    make, over_blocks, add = desk(layout), walk(layout, act), adding(dtype)
 
     def gradient(X, order, deltas, grad):
         n, k = grad.shape
         samples = order.size if order.size else extent(X)[0]
         parts = partials(samples, n, k, X.itemsize)
-        G = np.zeros((parts, k, n), X.dtype)
+        G = np.zeros((parts, k, padded(n, X.itemsize)), X.dtype)
         work, given = make(X, parts, k, samples, order.size == 0), (deltas, G)
         for task in prange(parts):
             part = np.int64(task)
             start, stop = samples * part // parts, samples * (part + 1) // parts
             over_blocks(X, order, start, stop, stop, part, work, given)
-        return collect(G, parts, 1.0, grad)
+        return add(G, parts, 1.0, False, np.empty((k, n)), grad.T)
 
     signature = types.boolean(reads(real, 2), reads(types.int64, 1), reads(real, 2), writes(real, 2))
     return parallel(signature, layout)(named(gradient, layout.name, dtype.name))
@@ -103,6 +108,7 @@ def fused(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> Kerne
     real = real_type(dtype)
     extent, make = layout.extent, desk(layout)
     visit, share = visits(loss, layout, dtype)
+    add = adding(dtype)
     alone, one_logit = inline(_alone(loss, layout)), loss.target.one_logit
 
     def fused(X, y, order, theta, p, grad):
@@ -116,15 +122,17 @@ def fused(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> Kerne
         if samples == 1:
             return alone(X, y, order, theta, p, grad)
         parts = partials(samples, n, k, X.itemsize)
-        W, G, losses = turned(theta), np.zeros((parts, k, n), X.dtype), np.empty(parts)
+        length = padded(n, X.itemsize)
+        W, G, losses = turned(theta, length), np.empty((parts, k, length), X.dtype), np.empty(parts)
         table = make(X, parts, k, samples, order.size == 0)
         data, work, weight = (X, y, order), table + places(table[0], y), 1.0 / samples
         if parts == 1:  # no thread is woken for a small batch
+            clear(G, 0)
             losses[0] = visit(data, 0, samples, samples, 0, W, p, weight, 1.0, work, G)
         else:
             share(data, 0, samples, samples, parts, W, p, weight, 1.0, work, G, losses)
         mean = add_weighed(0.0, losses, parts, 1.0)
-        return mean, collect(G, parts, weight, grad) and np.isfinite(mean)
+        return mean, add(G, parts, weight, False, np.empty((k, n)), grad.T) and np.isfinite(mean)
 
     signature = types.Tuple((types.float64, types.boolean))(
         reads(real, 2), reads_targets(loss.target, real), reads(types.int64, 1), reads(real, 2), reads(real, 1), writes(real, 2)

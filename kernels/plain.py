@@ -62,3 +62,13 @@ def step_tile(A, old, new, ahead, W, j, width, scales, out, backwards):
             W[c, f] += scales[0, c] * A[old, f]
             total += W[c, f] * A[new, f]
         out[0, c] = total
+
+
+def gemm(rows, columns, depth, scale, A, a, a_turned, B, b, b_turned, keep, C, c):
+    """The product of matrices of `kernels.blas`."""
+    left = A[a[0] : a[0] + depth, a[1] : a[1] + rows].T if a_turned else A[a[0] : a[0] + rows, a[1] : a[1] + depth]
+    right = (
+        B[b[0] : b[0] + columns, b[1] : b[1] + depth].T if b_turned else B[b[0] : b[0] + depth, b[1] : b[1] + columns]
+    )
+    block = C[c[0] : c[0] + rows, c[1] : c[1] + columns]
+    block[...] = scale * (left @ right) + (keep * block if keep else 0)

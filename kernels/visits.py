@@ -12,13 +12,15 @@ from kernels.blocks import TAKE, add_weighed, rescale, walk
 from kernels.layouts import Layout
 from kernels.losses import Loss
 from kernels.signatures import Kernel, reads, reads_targets, real_type, takes_targets, writes
+from kernels.sums import clear
 
 
 @once
 def visits(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> tuple[Kernel, Kernel]:
     """`visit` compiled on its own, and a loop of it that shares out partial sums among the threads.
 
-    `share(…, first, samples, batch, parts, …, losses)` visits the batch at `first`; the next one is `batch` further on.
+    `share(…, first, samples, batch, parts, …, out, losses)` visits the batch at `first`, with its partial sums in `out` from 0
+    on; the next batch is `batch` further on.
     """
     real = real_type(dtype)
     link(real)
@@ -35,6 +37,7 @@ def visits(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> tupl
         for task in prange(parts):
             part = np.int64(task)
             start, stop = first + samples * part // parts, first + samples * (part + 1) // parts
+            clear(out, part)
             losses[part] = visit(data, start, stop, start + batch, part, theta, p, weight, scale, work, out)
 
     all_parts = types.void(data, *[types.int64] * 4, *with_what, writes(types.float64, 1))

@@ -43,6 +43,7 @@ class Layout:
     """A layout convention. A subclass in a file of its own is all that a new layout takes."""
 
     name: ClassVar[str]
+    features_first: ClassVar[bool]  # X is (n, samples), not (samples, n)
     extent: ClassVar[Callable[..., tuple[int, int]]]
     as_row: ClassVar[Callable[..., tuple[Any, int, int]]]
     samples_per_block: ClassVar[Callable[..., int]]

@@ -29,7 +29,7 @@ def settle(X, picks, count, in_turn, room):
 
 @inline
 def logits(X, picks, ahead, count, in_turn, features, theta, H, room):
-    n = theta.shape[1]
+    n = X.shape[0]
     H[:, :count] = 0
     if in_turn:
         mixtures(X, features, features, AHEAD, n, picks[0], count, theta, H, 0)
@@ -39,7 +39,7 @@ def logits(X, picks, ahead, count, in_turn, features, theta, H, room):
 
 @inline
 def accumulate(X, picks, ahead, count, in_turn, features, D, G, room):
-    n = G.shape[1]
+    n = X.shape[0]
     if in_turn:
         dots(X, features, features, ahead[0] - picks[0], n, picks[0], count, D, G, 0, True)
     else:
@@ -87,6 +87,7 @@ class Columns(Layout):
     """X (n, m): one sample a column."""
 
     name = "columns"
+    features_first = True
     extent = extent
     as_row = as_row
     samples_per_block = samples_per_block

@@ -71,6 +71,7 @@ class Rows(Layout):
     """X (m, n): one sample a row."""
 
     name = "rows"
+    features_first = False
     extent = extent
     as_row = as_row
     samples_per_block = samples_per_block

@@ -11,7 +11,7 @@ import numba
 import numpy as np
 import pytest
 
-from kernels import blocks
+from kernels import sums
 
 # The same examples each time, and no files beside the sources.
 hypothesis.configuration.set_hypothesis_home_dir(Path(tempfile.gettempdir()) / "pystickonfire-hypothesis")
@@ -25,6 +25,6 @@ def form(monkeypatch):
     if not numba.config.DISABLE_JIT:
         yield
         return
-    monkeypatch.setattr(blocks, "WORK_PER_PARTIAL", 1 << 10)
+    monkeypatch.setattr(sums, "WORK_PER_PARTIAL", 1 << 10)
     with np.errstate(all="ignore"):
         yield

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from problems import DTYPES, LAYOUTS, LOSSES, problem
 
-from kernels import Objective, blocks, layouts, losses, noises
+from kernels import Objective, layouts, losses, noises, sums
 from kernels.losses import Target
 
 ARGUMENTS = {
@@ -289,9 +289,9 @@ def test_every_position_of_a_small_x(loss, layout):
 @pytest.mark.parametrize("loss", LOSSES)
 def test_a_bad_number_in_any_partial_sum_is_found(loss, layout):
     n = 64
-    m = 5 * blocks.WORK_PER_PARTIAL // n
+    m = 5 * sums.WORK_PER_PARTIAL // n
     f, good = case(loss, layout, m=m, n=n, k=2)
-    assert blocks.partials(m, n, good["theta"].shape[1], good["X"].itemsize) >= 4
+    assert sums.partials(m, n, good["theta"].shape[1], good["X"].itemsize) >= 4
     for position in np.linspace(0, m * n - 1, 5).astype(int):
         with refused("X: nan at "):
             f.value_and_grad(spoiled(good["X"], position, np.nan), good["y"], good["theta"])

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from problems import problem
 
-from kernels import blocks, layouts, losses, threads
+from kernels import layouts, losses, sums, threads
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 COMBINATIONS = [
@@ -30,8 +30,8 @@ two_threads = pytest.mark.skipif(numba.config.NUMBA_NUM_THREADS < 2, reason="thi
 def big_problem(loss, layout, dtype):
     """A problem and a batch size, more than half the samples, that is cut into several partial sums."""
     outputs = problem(loss, m=1).theta.shape[1]
-    batch = PARTS * blocks.WORK_PER_PARTIAL // (FEATURES * outputs) + 1
-    assert blocks.partials(batch, FEATURES, outputs, np.dtype(dtype).itemsize) >= PARTS
+    batch = PARTS * sums.WORK_PER_PARTIAL // (FEATURES * outputs) + 1
+    assert sums.partials(batch, FEATURES, outputs, np.dtype(dtype).itemsize) >= PARTS
     return problem(loss, layout, dtype, m=batch + batch // 2, n=FEATURES), batch
 
 
