@@ -145,6 +145,7 @@ def _publish(kernel: Any, function: Callable[..., Any]) -> str:
     return symbol
 
 
+# Numba has no types: to mypy its class is Any.
 class _Caller(_Intrinsic):  # type: ignore[misc]
     """An intrinsic that is its name where it stands in a closure: the disk cache would take another for new each time."""
 

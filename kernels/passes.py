@@ -14,16 +14,7 @@ import numpy as np
 from numba import prange, types
 
 from kernels._jit import inline, link, named, once, parallel, serial
-from kernels.blocks import (
-    TAKE,
-    add_weighed,
-    desk,
-    place_for_one,
-    places,
-    spoilt,
-    total_size,
-    walk,
-)
+from kernels.blocks import TAKE, add_weighed, desk, place_for_one, places, spoilt, total_size, walk
 from kernels.layouts import Layout
 from kernels.losses import Loss
 from kernels.signatures import Kernel, reads, reads_targets, real_type, writes

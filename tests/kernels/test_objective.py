@@ -8,7 +8,7 @@ import pytest
 from problems import DTYPES, LAYOUTS, LOSSES, problem, relative_error
 
 from kernels import Objective, layouts, losses
-from kernels.passes import partials
+from kernels.sums import partials
 
 TOLERANCE = {np.float64: 1e-12, np.float32: 1e-5}
 

@@ -12,7 +12,7 @@ import pytest
 from problems import DTYPES, LAYOUTS, problem, relative_error
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from kernels import threads, wide
+from kernels import chunks, threads, wide
 
 WIDE_LOSSES = ["softmax", "multinomial"]
 TOLERANCE = {np.float32: 2e-5, np.float64: 1e-12}
@@ -20,7 +20,7 @@ compiled = pytest.mark.skipif(
     numba.config.DISABLE_JIT, reason="the plain-Python form has no threads and no BLAS of its own"
 )
 # one group, several with a last one that is shorter, several chunks with the last one shorter
-SAMPLES = [1, 5, wide.GROUP, 3 * wide.GROUP + 1, 2 * wide.CHUNK + 7]
+SAMPLES = [1, 5, chunks.GROUP, 3 * chunks.GROUP + 1, 2 * chunks.CHUNK + 7]
 
 
 @pytest.fixture
@@ -54,9 +54,9 @@ def test_both_passes_and_the_loss_agree_with_the_formulas(always, m, visit, loss
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("batch", [64, wide.CHUNK, wide.CHUNK + 100])
+@pytest.mark.parametrize("batch", [64, chunks.CHUNK, chunks.CHUNK + 100])
 def test_an_epoch_agrees_with_the_formulas(always, batch, layout):
-    p = problem("softmax", layout, m=2 * wide.CHUNK + 300, n=9, k=11)
+    p = problem("softmax", layout, m=2 * chunks.CHUNK + 300, n=9, k=11)
     order = np.random.default_rng(2).permutation(len(p.rows))
     theta = p.theta.copy()
     mean = p.objective.sgd_epoch(p.X, p.y, theta, batch, 0.1, order)
