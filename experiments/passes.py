@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any, ClassVar, Literal
 
@@ -15,6 +15,7 @@ from experiments.backends.base import Backend, Work
 from harness.contract import WHOLE_RUN, Bars, Count, Curve, Experiment, Figure, HeatMap, Row, Seed
 from harness.timing import AGAIN, REFERENCE, measure
 from kernels import stream, threads
+from kernels.ceilings import measured
 from kernels.layouts import Layout
 from kernels.losses import Loss, Target
 
@@ -33,7 +34,8 @@ class Passes(Experiment):
     """Seconds of each pass over all `samples`, visited in `order`; the SGD epoch in batches of `batch_size` (null: one batch).
 
     Arms take turns, round by round, with a reference arm, and with the fused pass and the epoch once more (the A/A arms).
-    Of each arm: the median over rounds and its interval, the ratio to the reference, GFLOP/s (2mnk a product), GB/s of X.
+    Of each arm: the median over rounds and its interval, the ratio to the reference, GFLOP/s (2mnk a product), GB/s of X, and
+    the fraction of the roofline, from the ceilings measured beside it. Traffic counts X once, and logits where they leave.
     """
 
     loss: Loss
@@ -85,8 +87,12 @@ class Passes(Experiment):
             yield Row(turn, {f"rounds/{name}_s": float(arm.seconds[turn]) for name, arm in arms.items()})
         product = 2 * self.samples * self.features * self.classes
         flops = {"forward": product, "gradient": product, "fused": 2 * product, "epoch": 2 * product}
-        size = self.samples * self.features * np.dtype(self.dtype).itemsize
-        metrics: dict[str, float] = {}
+        dtype = np.dtype(self.dtype)
+        size = self.samples * self.features * dtype.itemsize
+        logits = self.samples * self.classes * dtype.itemsize
+        traffic = {"forward": size + logits, "gradient": size + logits, "fused": size, "epoch": size}
+        ceilings = measured(self.threads or threads.available())
+        metrics: dict[str, float] = {f"ceiling/{name}": value for name, value in asdict(ceilings).items()}
         for name, arm in arms.items():
             if name.endswith(AGAIN):
                 first = name.removesuffix(AGAIN)
@@ -100,6 +106,8 @@ class Passes(Experiment):
                 metrics[f"rate/{name}_gflop_per_s"] = rate / arm.median_s
                 metrics |= {f"rate/{name}_low_gflop_per_s": rate / high, f"rate/{name}_high_gflop_per_s": rate / low}
                 metrics[f"rate/{name}_gbyte_per_s"] = size / arm.median_s / 1e9
+                roof = ceilings.roof(flops[name], traffic[name], dtype)
+                metrics[f"rate/{name}_roof_fraction"] = flops[name] / arm.median_s / roof
         yield Row(WHOLE_RUN, metrics)
 
     def _threads(self) -> AbstractContextManager[object]:
