@@ -65,7 +65,7 @@ def test_the_contract_imports_nothing_of_ours():
 @pytest.mark.parametrize("name", room("kernels"))
 def test_kernels_know_numpy_and_numba_only(name):
     assert all(module.split(".")[0] == "kernels" for module in ours(name))
-    of_blas = {"threadpoolctl"} if name == "kernels.blas" else set()
+    of_blas = {"threadpoolctl"} if name in ("kernels.blas", "kernels.ceilings") else set()
     assert theirs(name) <= {"numpy", "numba", "llvmlite"} | of_blas
 
 
