@@ -14,12 +14,8 @@ __all__ = ["Backend", "environment", "find"]
 
 
 def find() -> dict[str, type[Backend]]:
-    """The backends by name, each in the file of that name."""
-    names = [info.name for info in pkgutil.iter_modules(__path__) if info.name != "base" and info.name[0] != "_"]
-    modules = {name: vars(importlib.import_module(f"{__name__}.{name}")) for name in names}
-    return {
-        cls.name: cls
-        for name, contents in modules.items()
-        for cls in contents.values()
-        if isinstance(cls, type) and issubclass(cls, Backend) and getattr(cls, "name", None) == name
-    }
+    """The backends by name: every class in a file of this folder that has one."""
+    names = [info.name for info in pkgutil.iter_modules(__path__) if info.name[0] != "_"]
+    modules = [vars(importlib.import_module(f"{__name__}.{name}")) for name in names]
+    classes = (cls for contents in modules for cls in contents.values() if isinstance(cls, type))
+    return {cls.name: cls for cls in classes if issubclass(cls, Backend) and hasattr(cls, "name")}

@@ -102,18 +102,23 @@ def turned(batch_size: int, order: Native) -> bool:
 
 
 class Peer(Backend):
-    """A backend whose library may be absent, or takes seconds to import: its passes are in a module `_NAME`, imported at the first.
+    """A backend whose library may be absent, or takes seconds to import: its passes are in a `module` imported at the first.
 
     That module's `Passes(loss, columns, **options)` has the methods that are handed on here.
     """
 
+    module: ClassVar[str]
     formulas = ("squared", "absolute", "huber", "student_t", "logistic", "softmax", "multinomial")
-    options: dict[str, Any] = {}
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What else the module's `Passes` is told."""
+        return {}
 
     @cached_property
     def _passes(self) -> Any:
         self.check("fused")
-        module = importlib.import_module(f"{__package__}._{self.name}")
+        module = importlib.import_module(f"{__package__}.{self.module}")
         return module.Passes(self.loss, self.columns, **self.options)
 
     def native(self, array: NDArray[Any] | None) -> Native:

@@ -1,4 +1,4 @@
-"""JAX on the CPU; how it works is in `_jax.py`."""
+"""JAX on the CPU; how it works is in `_jax.py` and `_jax_tuned.py`."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from experiments.backends.base import Peer
 
 
 class Jax(Peer):
-    """JAX: every pass one jitted function, an epoch one `lax.scan`."""
+    """JAX as its users write it: `value_and_grad` of the objective, jitted; an epoch one `lax.scan`."""
 
     name = "jax"
     package = "jax"
+    module = "_jax"
 
     @contextmanager
     def threads(self, count: int | None) -> Iterator[int]:
@@ -24,3 +25,10 @@ class Jax(Peer):
                 f"threads: {count}; should be {there}, what JAX starts with, or NPROC={count} in its process's environment"
             )
         yield there
+
+
+class JaxTuned(Jax):
+    """JAX as fast as it was seen to be: explicit formulas, arranged so that XLA finds the fast products."""
+
+    name = "jax_tuned"
+    module = "_jax_tuned"

@@ -18,7 +18,7 @@ from problems import DTYPES, LAYOUTS, LOSSES, problem, relative_error
 from experiments import backends
 from experiments.backends.jax import Jax
 from experiments.backends.sklearn import Sklearn
-from experiments.backends.torch import Torch
+from experiments.backends.torch import Torch, TorchCompiled
 from experiments.passes import Passes
 from kernels import layouts, losses
 
@@ -85,7 +85,7 @@ def oriented(layout, rows):
 
 
 def test_every_file_is_one_of_the_backends_and_the_other_way_round():
-    assert {name.partition("_")[0] for name in NAMES} == set(backends.find())
+    assert set(NAMES) == set(backends.find())
 
 
 def test_the_two_products(name, layout, dtype):
@@ -161,12 +161,11 @@ def test_sgd_epoch(name, loss, layout, dtype):
             assert met == pytest.approx(expected_met, rel=c.tolerance)
 
 
-@pytest.mark.parametrize("name", ["numpy", "torch", "torch_autograd", "jax"])
+@pytest.mark.parametrize("name", ["numpy", "torch", "torch_autograd", "jax_tuned"])
 def test_a_batch_of_several_blocks(name, layout, monkeypatch):
     """Three whole blocks and a smaller one: the same sums."""
     c = case(name, "softmax", layout, np.float64, n=6)  # a shape of its own, which no compiled pass is kept of
-    file = name.partition("_")[0]
-    module = f"experiments.backends.{file if file == 'numpy' else '_' + file}"
+    module = f"experiments.backends.{getattr(c.f, 'module', name)}"
     monkeypatch.setattr(importlib.import_module(module), "BLOCK", 6 * 8)
     for order in (None, ORDER, ORDER[:6]):
         visited = np.arange(SAMPLES) if order is None else order
@@ -262,14 +261,9 @@ def test_compiling_needs_a_compiler(monkeypatch):
     monkeypatch.setattr(shutil, "which", lambda name: None)
     Torch("softmax").check("fused")
     with pytest.raises(
-        ValueError, match=r"torch compiles only where there is g\+\+ or clang\+\+; should be how=explicit"
+        ValueError, match=r"torch_compiled compiles only where there is g\+\+ or clang\+\+; should be torch"
     ):
-        Torch("softmax", how="compiled").check("fused")
-
-
-def test_an_unknown_way_is_refused():
-    with pytest.raises(ValueError, match=r"how: 'fast'; should be one of explicit, autograd, compiled"):
-        Torch("softmax", how="fast")
+        TorchCompiled("softmax").check("fused")
 
 
 # Threads
@@ -279,7 +273,7 @@ def test_threads_are_set_and_put_back(name):
     f = made(name, "softmax", "rows")
     with f.threads(None):
         before = pools(name)
-    if name != "jax":  # which refuses, see below
+    if not name.startswith("jax"):  # which refuses, see below
         with f.threads(1):
             assert pools(name) == {1}
     assert pools(name) == before
@@ -295,7 +289,7 @@ def pools(name):
         import numba
 
         return {numba.get_num_threads()}
-    if name == "jax":
+    if name.startswith("jax"):
         return None
     from threadpoolctl import threadpool_info
 
