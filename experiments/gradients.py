@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from experiments.passes import material
+from experiments.workload import Workload, material
 from harness.contract import WHOLE_RUN, Bars, Claim, Count, Evidence, Experiment, Figure, Row, Seed, counted
 from kernels import stream
 from kernels.layouts import Layout
@@ -67,7 +67,9 @@ class Gradients(Experiment):
     def run(self) -> Iterator[Row]:
         classes = 1 if self.loss.target.one_logit else self.classes
         X, y, theta, _, _ = material(
-            self.loss, self.layout, self.samples, self.features, classes, self.dtype, "sequential", self.seed
+            Workload(
+                self.loss, self.layout, self.samples, self.features, classes, None, "sequential", self.dtype, self.seed
+            )
         )
         f = self.backend(self.loss, layout=self.layout)
         _, grad = f.value_and_grad(X, y, theta)

@@ -21,7 +21,7 @@ from typing import Any, cast
 from omegaconf import DictConfig, OmegaConf
 from pydantic import TypeAdapter, ValidationError
 
-from harness.contract import META, Experiment
+from harness.contract import META, Experiment, LeftOut
 
 TARGET = "_target_"
 PARTIAL = "_partial_"
@@ -46,7 +46,7 @@ class Job:
 
 
 def job(config: DictConfig) -> Job:
-    """The checked job of a composed configuration. Raises ConfigurationError, in one line."""
+    """The checked job of a composed configuration. Raises ConfigurationError, in one line, and LeftOut as `check` does."""
     raw = cast(dict[str, Any], OmegaConf.to_container(config, resolve=False))
     values = cast(dict[str, Any], OmegaConf.to_container(config, resolve=True, throw_on_missing=False))
     target = (values.get("experiment") or {}).get(TARGET)
@@ -68,6 +68,8 @@ def job(config: DictConfig) -> Job:
     try:
         experiment.check()
         return Job(experiment, settings, content_hash(target, chosen, experiment))
+    except LeftOut:
+        raise
     except ValueError as error:
         raise ConfigurationError(_one_line(str(error))) from error
 

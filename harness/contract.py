@@ -34,6 +34,10 @@ DIVERGED = "train/diverged"
 WHOLE_RUN = 0
 
 
+class LeftOut(ValueError):
+    """Raised by `check`: there is no such combination here. A sweep goes on without it, and says so with its message."""
+
+
 @dataclass(frozen=True)
 class Row:
     """What was measured at one step of a run (an epoch, a round): metrics by `section/name`, SI units in the name."""
@@ -110,13 +114,18 @@ class Curve:
 
 @dataclass(frozen=True)
 class HeatMap:
-    """Metric `z` over the axes `x` and `y`: the median over seeds, and its interval, printed in each cell."""
+    """Metric `z` over the axes `x` and `y` (None: all that vary beside x): the median over seeds, its interval in each cell.
+
+    With a `centre`, colours part there. `interval` as in `Curve`.
+    """
 
     x: str
-    y: str
+    y: str | None
     z: str
     title: str
     log_z: bool = False
+    centre: float | None = None
+    interval: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -131,7 +140,23 @@ class Bars:
     interval: tuple[str, str] | None = None
 
 
-Figure = Curve | HeatMap | Bars
+@dataclass(frozen=True)
+class Roofline:
+    """Metric `y` (flop/s) against the metric `x` (flop/byte), a point a run; a colour for each `by`, a roof for each `roof_of`.
+
+    A roof is min(flat, slope · x), of the metrics so named. Source: Williams, Waterman, Patterson, Roofline, 2009.
+    """
+
+    y: str
+    x: str
+    title: str
+    flat: str  # flop/s
+    slope: str  # bytes/s
+    by: str
+    roof_of: str
+
+
+Figure = Curve | HeatMap | Bars | Roofline
 
 
 def metric_of(figure: Figure) -> str:
@@ -147,7 +172,10 @@ class Experiment:
     figures: ClassVar[tuple[Figure, ...]] = ()
 
     def check(self) -> None:
-        """Raise ValueError, in one line, if `run` could not succeed. Called for every job before the first one starts."""
+        """Raise ValueError, in one line, if `run` could not succeed. Called for every job before the first one starts.
+
+        `LeftOut` where the combination makes no sense or a library is missing, and a sweep is to go on without it.
+        """
 
     def warm_up(self) -> None:
         """Compile what `run` will call. Timed apart from the run."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import shlex
 import signal
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ from rich.text import Text
 
 from harness import machine, runner
 from harness.config import ConfigurationError, Job, as_text, choice, job
-from harness.contract import counted, described, varying
+from harness.contract import LeftOut, counted, described, varying
 from harness.expand import Expansion, Point
 from harness.progress import SweepProgress
 from harness.tracking import Record, Settings, Store
@@ -65,7 +66,8 @@ def sweep(
     points = list(Expansion(loader, "config", [str(o) for o in hydra_overrides], params, grids, arguments))
     if not points:
         raise ConfigurationError("the sweep is empty: each swept key needs at least one value")
-    jobs = named(points, checked(points), _alone(master, several=bool(grids)))
+    checks, left_out = checked(points)
+    jobs = named(checks, _alone(master, several=bool(grids)))
     title = _title(points)
     store = Store(Settings(**_tracking(points[0].config)))
     recovered, stuck = runner.recover(store)
@@ -75,8 +77,10 @@ def sweep(
     id_ = sweep_id(title, [n.job for n in jobs])
     source = machine.source_digest()
     waiting = [n for n in jobs if (n.job.hash, source) not in finished]
-    opening = _opening(title, len(points), len(jobs), len(waiting), recovered, stuck, reaped)
+    opening = _opening(title, len(checks), len(jobs), len(waiting), recovered, stuck, reaped)
     console.print(opening, highlight=False, markup=False)
+    for reason, count in left_out.items():
+        console.print(f"left out, {counted(count, 'run')}: {reason}", highlight=False, markup=False)
     for n in jobs:  # a run that an earlier sweep finished belongs to this one too
         if (n.job.hash, source) in finished:
             store.join(finished[n.job.hash, source], id_)
@@ -90,27 +94,34 @@ def sweep(
     return 1 if failed else 0
 
 
-def checked(points: Sequence[Point]) -> list[Job]:
-    """The job of every point. Raises ConfigurationError with the first problem, and how many jobs have one."""
-    jobs, problems = [], []
+def checked(points: Sequence[Point]) -> tuple[list[tuple[Point, Job]], Counter[str]]:
+    """Every point with its job, and why others are left out.
+
+    Raises ConfigurationError with the first problem, and how many points have one.
+    """
+    kept, left_out, problems = [], Counter[str](), []
     for point in points:
         try:
-            jobs.append(job(point.config))
+            kept.append((point, job(point.config)))
+        except LeftOut as none:
+            left_out[str(none)] += 1
         except ConfigurationError as error:
             problems.append(str(error))
+    if not kept and not problems:
+        problems = list(left_out.elements())
     if problems:
         others = f" ({len(problems)} of {len(points)} jobs can't run; nothing was run)" if len(points) > 1 else ""
         raise ConfigurationError(problems[0] + others)
-    return jobs
+    return kept, left_out
 
 
-def named(points: Sequence[Point], jobs: Sequence[Job], alone: Sequence[str] = ()) -> list[Named]:
+def named(checks: Sequence[tuple[Point, Job]], alone: Sequence[str] = ()) -> list[Named]:
     """Each distinct job once, named by the settings that vary between the jobs of its experiment in its grid.
 
     `alone`: what a command line needs besides the point's overrides, to run nothing but the job.
     """
     distinct: dict[str, tuple[Point, Job]] = {}
-    for point, one in zip(points, jobs, strict=True):
+    for point, one in checks:
         distinct.setdefault(one.hash, (point, one))
     parts_of: dict[tuple[str, str], list[Mapping[str, str]]] = {}
     for point, one in distinct.values():

@@ -21,6 +21,8 @@ REFERENCE = "reference"
 AGAIN = "_again"
 # A single measurement is repeated until it is at least this long: far above the clock's and a call's own cost.
 SHORTEST_S = 2e-4
+# A burst of measurements lasts at least so long.
+BURST_S = 0.02
 CONFIDENCE = 0.99
 
 
@@ -65,6 +67,15 @@ def measure(arms: Mapping[str, Callable[[], object]], rounds: int, again: Sequen
             name = names[(turn + position) % len(names)]
             seconds[name].append(_time(calls[name], repeats[name]))
     return {name: Arm(np.array(figures)) for name, figures in seconds.items()}
+
+
+def burst(call: Callable[[], object]) -> float:
+    """Seconds per call: the median of a burst of measurements, after a first call that does not count."""
+    repeats = _repeats(call) if _time(call, 1) < BURST_S else 1
+    seconds: list[float] = []
+    while sum(seconds) * repeats < BURST_S:
+        seconds.append(_time(call, repeats))
+    return float(np.median(seconds))
 
 
 def _time(call: Callable[[], object], repeats: int) -> float:

@@ -54,8 +54,11 @@ class Ceilings:
 
         min(the gemm rate of `dtype`, flop / size · read bandwidth)
         """
-        gemm = self.sgemm_flop_per_s if dtype == np.float32 else self.dgemm_flop_per_s
-        return min(gemm, flop / size * self.read_bytes_per_s)
+        return min(self.gemm_flop_per_s(dtype), flop / size * self.read_bytes_per_s)
+
+    def gemm_flop_per_s(self, dtype: np.dtype[Any]) -> float:
+        """The gemm rate of float32 or float64."""
+        return self.sgemm_flop_per_s if dtype == np.float32 else self.dgemm_flop_per_s
 
 
 @cache

@@ -1,4 +1,4 @@
-"""The figures that experiments ask for, drawn with plotly: curves, heat maps, bars.
+"""The figures that experiments ask for, drawn with plotly: curves, heat maps, bars, rooflines.
 
 One rule for all: what is shown is the median over seeds, with the interval of the median from order statistics, which
 is the seeds' whole range where there are fewer than six. It is the same on a logarithmic axis, and never leaves what was
@@ -16,12 +16,13 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from harness import contract
-from harness.contract import DIVERGED, Bars, Curve, Figure, HeatMap, described, settings
+from harness.contract import DIVERGED, Bars, Curve, Figure, HeatMap, Roofline, described, settings
 from harness.timing import median_interval
 
 DASHES = ("solid", "dash", "dot", "dashdot")  # a line that another one covers shows through its gaps
 # Okabe and Ito's palette: told apart by colour-blind readers too.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C564B", "#000000")
+SYMBOLS = ("circle", "diamond-open", "x", "cross-open")  # a roof's points
 CONFIDENCE = 0.95
 REPEAT = "seed"
 FACETS = 6
@@ -33,8 +34,10 @@ def draw(figure: Figure, runs: pd.DataFrame, history: pd.DataFrame) -> go.Figure
     """The figure for these runs; None where they do not have its metric, or do not vary its axes."""
     if isinstance(figure, Curve):
         drawn = _curve(figure, runs, history)
+    elif isinstance(figure, HeatMap):
+        drawn = _heat_map(figure, runs)
     else:
-        drawn = _heat_map(figure, runs) if isinstance(figure, HeatMap) else _bars(figure, runs)
+        drawn = _bars(figure, runs) if isinstance(figure, Bars) else _roofline(figure, runs)
     if drawn is None:
         return None
     drawn.update_layout(
@@ -173,25 +176,28 @@ def _faint(colour: str) -> str:
 
 
 def _heat_map(figure: HeatMap, runs: pd.DataFrame) -> go.Figure | None:
-    if not {figure.x, figure.y, figure.z} <= set(runs):
+    wanted = [figure.x] if figure.y is None else [figure.x, figure.y]
+    if not {*wanted, figure.z} <= set(runs):
         return None
-    if any(runs[key].nunique(dropna=False) < 2 for key in (figure.x, figure.y)) or runs[figure.z].isna().all():
+    if any(runs[key].nunique(dropna=False) < 2 for key in wanted) or runs[figure.z].isna().all():
         return None
-    down = [figure.y, *axes(runs, but=[figure.x, figure.y])]
+    down = [*wanted[1:], *axes(runs, but=wanted)]
     xs = sorted(runs[figure.x].unique(), key=lambda v: (pd.isna(v), v))
     names, cells, texts = [], [], []
     for name, group in _groups(runs, down):
         names.append(name)
         at = [group[group[figure.x].isna() if pd.isna(x) else group[figure.x] == x] for x in xs]
         cells.append([float(cell.loc[~diverged(cell), figure.z].median()) for cell in at])
-        texts.append([_cell(cell, figure.z) for cell in at])
+        texts.append([_cell(cell, figure) for cell in at])
     z = np.array(cells, dtype=float)
     positive = np.where(z > 0, z, np.nan)
-    colour = np.log10(positive) if figure.log_z else z
+    scale: dict[str, object] = {"colorscale": "Cividis"}
+    if figure.centre is not None:
+        scale = {"colorscale": "RdBu", "zmid": np.log10(figure.centre) if figure.log_z else figure.centre}
     drawn = go.Figure(
         go.Heatmap(
-            x=[label(x) for x in xs], y=names, z=colour, customdata=z, text=texts,
-            texttemplate="%{text}", colorscale="Cividis", showscale=not figure.log_z, xgap=2, ygap=2,
+            x=[label(x) for x in xs], y=names, z=np.log10(positive) if figure.log_z else z, customdata=z, text=texts,
+            texttemplate="%{text}", showscale=not figure.log_z, xgap=2, ygap=2, **scale,
             hovertemplate=f"{figure.x} %{{x}}<br>{' · '.join(down)} %{{y}}<br>{figure.z} %{{customdata:.5g}}<extra></extra>",
         )
     )  # fmt: skip
@@ -201,12 +207,12 @@ def _heat_map(figure: HeatMap, runs: pd.DataFrame) -> go.Figure | None:
     return drawn
 
 
-def _cell(group: pd.DataFrame, metric: str) -> str:
+def _cell(group: pd.DataFrame, figure: HeatMap) -> str:
     """The median and its interval as text; where runs diverged, how many did."""
-    values = group.loc[~diverged(group), metric].dropna()
+    kept = group[~diverged(group)].dropna(subset=[figure.z])
     lines = []
-    if len(values):
-        middle, low, high = spread(values)
+    if len(kept):
+        middle, low, high = _own(kept, figure.z, figure.interval)
         lines.append(f"{middle:.3g}")
         if high > low:
             lines.append(f"{low:.2g} – {high:.2g}")
@@ -238,4 +244,34 @@ def _bars(figure: Bars, runs: pd.DataFrame) -> go.Figure | None:
     drawn.update_xaxes(title_text=figure.x, type="category")
     drawn.update_yaxes(title_text=figure.y, type="log" if log_y else "linear")
     drawn.update_layout(barmode="group", legend_title_text=" · ".join(by), showlegend=bool(by))
+    return drawn
+
+
+def _roofline(figure: Roofline, runs: pd.DataFrame) -> go.Figure | None:
+    measured = [figure.x, figure.y, figure.flat, figure.slope]
+    if not {*measured, figure.by, figure.roof_of} <= set(runs):
+        return None
+    data = runs.dropna(subset=measured)
+    if data.empty:
+        return None
+    drawn = go.Figure()
+    x = np.geomspace(data[figure.x].min() / 3, data[figure.x].max() * 3, 200)
+    for (roof, of_roof), dash in zip(data.groupby(figure.roof_of), itertools.cycle(DASHES)):
+        y = np.minimum(of_roof[figure.flat].median(), of_roof[figure.slope].median() * x)
+        drawn.add_trace(
+            go.Scatter(
+                x=x, y=y, mode="lines", name=f"roof, {roof}", line={"color": "#444444", "width": 1.5, "dash": dash}
+            )
+        )
+    symbols = dict(zip(sorted(data[figure.roof_of].unique()), SYMBOLS, strict=False))
+    for (name, points), colour in zip(data.groupby(figure.by), itertools.cycle(COLOURS)):
+        drawn.add_trace(
+            go.Scatter(
+                x=points[figure.x], y=points[figure.y], mode="markers", name=label(name), text=points["name"],
+                marker={"color": colour, "size": 9, "symbol": [symbols.get(roof, "circle") for roof in points[figure.roof_of]]},
+                hovertemplate="%{text}<br>%{x:.3g} flop/byte: %{y:.3g} flop/s<extra></extra>",
+            )
+        )  # fmt: skip
+    drawn.update_xaxes(title_text="flop per byte of memory traffic", type="log")
+    drawn.update_yaxes(title_text=figure.y, type="log")
     return drawn

@@ -49,7 +49,7 @@ def judge(claim: Claim, evidence: Evidence, confidence: float) -> Verdict:
     low, high = evidence.accept
     accepted = f"[{low:g}, {high:g}]"
     if evidence.of == "every":
-        measured = _furthest(samples, evidence.predicted)
+        measured = _worst(samples, evidence)
         interval = (float(samples.min()), float(samples.max()))
         inside = bool(np.all((samples >= low) & (samples <= high)))
         outcome: Outcome = "PASS" if inside else "FAIL"
@@ -68,9 +68,12 @@ def judge(claim: Claim, evidence: Evidence, confidence: float) -> Verdict:
     return Verdict(claim, evidence, measured, interval, interval_of, outcome, rule)
 
 
-def _furthest(samples: np.ndarray, predicted: float) -> float:
-    """The sample that is furthest from the prediction; NaN if there is one."""
-    return float(samples[np.argmax(np.where(np.isnan(samples), np.inf, np.abs(samples - predicted)))])
+def _worst(samples: np.ndarray, evidence: Evidence) -> float:
+    """The sample nearest to the only bound of what is accepted; of two, the furthest from the prediction; NaN if there is one."""
+    low, high = evidence.accept
+    if math.isinf(low) != math.isinf(high):
+        return float(samples.min() if math.isinf(high) else samples.max())
+    return float(samples[np.argmax(np.where(np.isnan(samples), np.inf, np.abs(samples - evidence.predicted)))])
 
 
 def mean_interval(samples: Sequence[float] | np.ndarray, confidence: float) -> tuple[float, float]:

@@ -100,13 +100,13 @@ def expansion(*arguments: str, folder: Path | None = HERE / "conf") -> list[Poin
 
 def jobs(*arguments: str, **options):
     """The checked jobs of a command line."""
-    return sweeper.checked(expansion(*arguments, **options))
+    return [job for _, job in sweeper.checked(list(expansion(*arguments, **options)))[0]]
 
 
 def named(*arguments: str, **options):
     """The named jobs of a command line."""
     points = expansion(*arguments, **options)
-    return sweeper.named(points, sweeper.checked(points))
+    return sweeper.named(sweeper.checked(points)[0])
 
 
 def record(name="one", rows=(), **changes) -> Record:

@@ -1,0 +1,141 @@
+"""Arms of a race, each in a process of its own, which take turns.
+
+Pools of threads of several libraries in one process wait for each other, spinning: a kernel of 70 µs was seen to take 54 ms.
+An arm hands the turn on only when its own process has come to rest, for BLAS's threads spin on for a while after their work.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from experiments.backends.base import Backend, Work, environment
+from experiments.workload import Workload
+from harness.timing import burst
+
+# A process is at rest when it has used less than a tenth of so long; after so many waits it is let go all the same.
+REST_S = 5e-3
+WAITS = 200
+START_S = 600.0  # the most that an arm may take from its start to its first result
+
+
+class ArmFailed(RuntimeError):
+    """An arm's own process ended, or said what went wrong in it."""
+
+
+@dataclass(frozen=True)
+class First:
+    """What an arm's first call gave: the mean loss and the gradient, or θ after the epoch, and its seconds (compilation)."""
+
+    seconds: float
+    value: float
+    array: NDArray[np.float64]
+
+
+class Arm:
+    """One backend at one pass, in its process. `first` waits for the first call; `burst` times some more."""
+
+    def __init__(self, name: str, process: Any, connection: Connection) -> None:
+        self.name, self._process, self._connection = name, process, connection
+
+    def first(self) -> First:
+        answer: First = self._answer(START_S)
+        return answer
+
+    def burst(self) -> float:
+        """Seconds of a call: the median of a burst of them. Raises ArmFailed."""
+        self._connection.send("burst")
+        return float(self._answer(START_S))
+
+    def _answer(self, seconds: float) -> Any:
+        if not self._connection.poll(seconds):
+            raise ArmFailed(f"{self.name}: no answer within {seconds:.0f} s")
+        try:
+            answer = self._connection.recv()
+        except EOFError:
+            self._process.join()
+            raise ArmFailed(f"{self.name}: its process ended with status {self._process.exitcode}") from None
+        if isinstance(answer, str):
+            raise ArmFailed(f"{self.name}: {answer}")
+        return answer
+
+    def stop(self) -> None:
+        self._connection.close()
+        self._process.terminate()
+        self._process.join()
+
+
+@contextmanager
+def racing(
+    backends: Mapping[str, Callable[..., Backend]], load: Workload, work: Work, step_size: float, threads: int
+) -> Iterator[dict[str, Arm]]:
+    """The arms by name, each started with an environment for so many threads; their processes end with the block."""
+    with ExitStack() as stack:
+        arms = {}
+        for name, backend in backends.items():
+            ours, theirs = multiprocessing.get_context("spawn").Pipe()
+            process = multiprocessing.get_context("spawn").Process(
+                target=_serve, args=(theirs, backend, load, work, step_size, threads), daemon=True
+            )
+            with _environment(environment(threads)):
+                process.start()
+            theirs.close()
+            arms[name] = Arm(name, process, ours)
+            stack.callback(arms[name].stop)
+        yield arms
+
+
+@contextmanager
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Within, processes that start have these variables."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _serve(
+    connection: Connection, backend: Callable[..., Backend], load: Workload, work: Work, step_size: float, threads: int
+) -> None:
+    """An arm's process: the first call, then a burst whenever one is asked for."""
+    try:
+        f = backend(load.loss, layout=load.layout)
+        with f.threads(threads):
+            call = load.calls(f, step_size)[work]
+            start = time.perf_counter()
+            value, array = call()
+            first = First(time.perf_counter() - start, float(value), np.array(array, np.float64))
+            _rest()
+            connection.send(first)
+            while connection.recv() == "burst":
+                seconds = burst(call)
+                _rest()
+                connection.send(seconds)
+    except EOFError:  # the race is over
+        pass
+    except Exception as error:
+        connection.send(f"{type(error).__name__}: {error}")
+
+
+def _rest() -> None:
+    """Wait until no thread of this process is busy."""
+    for _ in range(WAITS):
+        before = time.process_time()
+        time.sleep(REST_S)
+        if time.process_time() - before < REST_S / 10:
+            return

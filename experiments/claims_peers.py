@@ -1,0 +1,171 @@
+"""The bars that races decide: how many times as fast as the best other library the bench is, and how near to the roofline."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import pandas as pd
+
+from harness.contract import Claim, Evidence, axes, counted
+
+SOURCE = "the bench's own bars"
+BENCH = "numba"
+# Written around what the library's users see, and judged apart.
+TUNED = "jax_tuned"
+SLACK = 0.95  # nowhere slower than a peer by more than this
+CLOSEST = 10
+AXES = ["work", "loss", "layout", "samples", "features", "classes", "batch_size", "order", "dtype"]
+
+FUSED = {"work": "fused", "order": "sequential", "layout": "rows"}
+F32, F64 = {"dtype": "float32"}, {"dtype": "float64"}
+SIZES = {"large": 60000, "middle": 4096, "small": 256}
+ONE_OUTPUT = ("huber", "logistic", "squared")
+
+
+@dataclass(frozen=True)
+class Bar:
+    """Runs with these settings have at least `least` of a quantity."""
+
+    id: str
+    statement: str
+    least: float
+    settings: Mapping[str, Any]
+
+
+def _softmax(samples: int, features: int = 784, classes: int = 10) -> dict[str, Any]:
+    return {**FUSED, "loss": "softmax", "samples": samples, "features": features, "classes": classes}
+
+
+def _one_output(loss: str) -> dict[str, Any]:
+    return {**FUSED, "loss": loss, "samples": 1_000_000, "features": 100, "classes": 1}
+
+
+def _epoch(batch: int) -> dict[str, Any]:
+    return {**_softmax(60000), "work": "epoch", "order": "shuffled", "batch_size": batch}
+
+
+def _ratio(id: str, what: str, least: float, settings: Mapping[str, Any]) -> Bar:
+    return Bar(f"peers-{id}", f"{what}: {least:g} times as fast as the best peer", least, settings)
+
+
+def _roof(id: str, what: str, least: float, settings: Mapping[str, Any]) -> Bar:
+    return Bar(f"roof-{id}", f"{what}: {least:g} of the roofline", least, settings)
+
+
+SHAPES = {name: f"softmax over ({samples}, 784), k = 10" for name, samples in SIZES.items()}
+OUTPUTS = {loss: f"{loss} over (1000000, 100), k = 1" for loss in ONE_OUTPUT}
+RATIOS = (
+    _ratio("large", SHAPES["large"], 3.2, _softmax(60000) | F32),
+    _ratio("middle", SHAPES["middle"], 3.2, _softmax(4096) | F32),
+    _ratio("small", SHAPES["small"], 2.5, _softmax(256) | F32),
+    *(_ratio(loss, what, 3.5, _one_output(loss) | F32) for loss, what in OUTPUTS.items()),
+    _ratio("wide", "softmax over (256, 4096), k = 1000", 0.95, _softmax(256, 4096, 1000) | F32),
+    *(_ratio(f"float64-{name}", f"{what}, float64", 2, _softmax(SIZES[name]) | F64) for name, what in SHAPES.items()),
+    *(_ratio(f"float64-{loss}", f"{what}, float64", 2, _one_output(loss) | F64) for loss, what in OUTPUTS.items()),
+    *(
+        _ratio(f"epoch-{batch}", f"a shuffled SGD epoch at batch {batch}", least, _epoch(batch) | F32)
+        for batch, least in ((1, 10), (8, 5), (32, 3), (256, 2.5), (4096, 2.5))
+    ),
+)
+ROOFS = (
+    _roof("softmax", SHAPES["large"], 0.65, _softmax(60000) | F32),
+    *(_roof(loss, what, 0.85, _one_output(loss) | F32) for loss, what in OUTPUTS.items()),
+)
+
+
+def _matching(runs: pd.DataFrame, settings: Mapping[str, Any]) -> pd.DataFrame:
+    if not {*settings, "backend", "time/ratio"} <= set(runs):
+        return runs.iloc[:0]
+    for key, value in settings.items():
+        runs = runs[runs[key] == value]
+    return runs
+
+
+def _rounds(history: pd.DataFrame, run: pd.Series, metric: str) -> pd.Series:
+    of_run = history[(history["run_id"] == run["run_id"]) & (history["metric"] == metric)]
+    return pd.Series(of_run.set_index("step")["value"].sort_index())
+
+
+def _noise(runs: pd.DataFrame) -> str:
+    """What the A/A arm says: the bench against itself."""
+    again = runs[runs["backend"] == BENCH]
+    if again.empty:
+        return "no A/A arm was run"
+    low, high = again["time/ratio_low"].min(), again["time/ratio_high"].max()
+    return f"A/A arm: {again['time/ratio'].median():.3f} [{low:.3f}, {high:.3f}]"
+
+
+def _against_the_best(bar: Bar, runs: pd.DataFrame, history: pd.DataFrame) -> Evidence | None:
+    mine = _matching(runs, bar.settings)
+    others = mine[~mine["backend"].isin([BENCH, TUNED])].sort_values("time/ratio")
+    if others.empty:
+        return None
+    best = others.iloc[0]
+    tuned = mine[mine["backend"] == TUNED]["time/ratio"]
+    return Evidence(
+        quantity="time of the best peer ÷ time of the bench",
+        predicted=bar.least,
+        samples=_rounds(history, best, "rounds/ratio").tolist(),
+        accept=(bar.least, math.inf),
+        of="mean",
+        conditions=f"the best of {', '.join(others['backend'])}; " + _noise(mine)
+        + (f"; against {TUNED}, JAX written for XLA and not for its reader, {tuned.iloc[0]:.2f}" if len(tuned) else ""),
+        details=_table(mine),
+    )  # fmt: skip
+
+
+def _of_the_roof(bar: Bar, runs: pd.DataFrame, history: pd.DataFrame) -> Evidence | None:
+    mine = _matching(runs, bar.settings)
+    mine = mine[mine["backend"] == BENCH]
+    if mine.empty:
+        return None
+    run = mine.iloc[0]
+    seconds = pd.concat([_rounds(history, run, f"rounds/{arm}_s") for arm in ("bench", "peer")])
+    fastest = run["rate/bench_flop_per_s"] * run["time/bench_s"] / run["roof/flop_per_s"]
+    return Evidence(
+        quantity="rate of the bench ÷ min(gemm rate, intensity × read bandwidth)",
+        predicted=bar.least,
+        samples=(fastest / seconds).tolist(),
+        accept=(bar.least, math.inf),
+        of="mean",
+        conditions=f"ceilings measured after the race: {run['roof/flop_per_s'] / 1e9:.3g} GFLOP/s for this intensity",
+    )
+
+
+def _nowhere_slower(runs: pd.DataFrame, history: pd.DataFrame) -> Evidence | None:
+    if "time/ratio" not in runs:
+        return None
+    others = runs[runs["backend"] != BENCH].sort_values("time/ratio")
+    if others.empty:
+        return None
+    return Evidence(
+        quantity="time of a peer ÷ time of the bench, median over rounds",
+        predicted=1.0,
+        samples=others["time/ratio"].tolist(),
+        accept=(SLACK, math.inf),
+        conditions=f"{counted(len(others), 'race')}; below, where the bench comes closest; {_noise(runs)}",
+        details=_table(others.head(CLOSEST)),
+    )
+
+
+def _table(runs: pd.DataFrame) -> str:
+    """The races as Markdown, the closest first: what varies, the ratio and its interval, and the two times."""
+    frame = runs.sort_values("time/ratio")
+    keys = [key for key in AXES if key in axes(frame)]
+    shown = frame[["backend", *keys]].assign(
+        ratio=[f"{r:.2f}" for r in frame["time/ratio"]],
+        interval=[f"{a:.2f} – {b:.2f}" for a, b in zip(frame["time/ratio_low"], frame["time/ratio_high"], strict=True)],
+        **{f"{arm}, ms": [f"{1e3 * s:.4g}" for s in frame[f"time/{arm}_s"]] for arm in ("bench", "peer")},
+    )
+    return str(shown.to_markdown(index=False, disable_numparse=True))
+
+
+CLAIMS = (
+    *(Claim(bar.id, bar.statement, SOURCE, partial(_against_the_best, bar)) for bar in RATIOS),
+    *(Claim(bar.id, bar.statement, SOURCE, partial(_of_the_roof, bar)) for bar in ROOFS),
+    Claim("peers-nowhere-slower", "nowhere is the bench more than 5 % slower than a peer", SOURCE, _nowhere_slower),
+)

@@ -1,0 +1,108 @@
+"""A piece of work to be timed: random data of a shape, the passes over it, and what they take of the machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from experiments.backends.base import Backend, Work
+from kernels import stream, threads
+from kernels.ceilings import Ceilings, measured
+from kernels.layouts import Layout
+from kernels.losses import Loss, Target
+
+TRIALS = 10  # of each sample's counts
+
+
+@dataclass(frozen=True)
+class Workload:
+    """X (m, n) in a layout and dtype, θ (n, k), standard normal numbers and labels at random; visited in `order`.
+
+    `batch_size` is the SGD epoch's, null: all samples.
+    """
+
+    loss: Loss
+    layout: Layout
+    samples: int
+    features: int
+    classes: int
+    batch_size: int | None
+    order: str  # sequential or shuffled
+    dtype: str
+    seed: int
+
+    def check(self, backend: Callable[..., Backend], works: tuple[Work, ...]) -> None:
+        """Raise ValueError, in one line, where the backend has no such pass, or the loss no such shape."""
+        if self.loss.target.one_logit and self.classes != 1:
+            raise ValueError(f"classes: {self.classes}; should be 1, for loss={self.loss.name}")
+        f = backend(self.loss, layout=self.layout)
+        for work in works:
+            f.check(work, self.batch_size or self.samples)
+
+    def flop(self, work: str) -> float:
+        """Multiplications and additions of the products: 2mnk each, two in a fused pass and an epoch."""
+        return (1 if work in ("forward", "gradient") else 2) * 2.0 * self.samples * self.features * self.classes
+
+    def size_bytes(self) -> int:
+        """Bytes of X."""
+        return self.samples * self.features * np.dtype(self.dtype).itemsize
+
+    def traffic_bytes(self, work: str) -> int:
+        """What has to come from memory at least: X once, and the logits where a pass hands them over."""
+        logits = self.samples * self.classes * np.dtype(self.dtype).itemsize
+        return self.size_bytes() + (logits if work in ("forward", "gradient") else 0)
+
+    def roof(self, work: str, ceilings: Ceilings) -> float:
+        """The most flop/s that the pass can reach: the roofline."""
+        return ceilings.roof(self.flop(work), self.traffic_bytes(work), np.dtype(self.dtype))
+
+    def calls(self, f: Backend, step_size: float) -> dict[str, Callable[[], Any]]:
+        """Each pass as a call; `epoch` moves a θ of its own, which is the first of what it returns, by `step_size`."""
+        arrays = material(self)
+        moving = arrays[2].copy()
+        X, y, theta, deltas, order = map(f.native, arrays)
+        batch = self.batch_size or self.samples
+        return {
+            "forward": lambda: f.forward(X, theta, order),
+            "gradient": lambda: f.gradient(X, deltas, order),
+            "fused": lambda: f.value_and_grad(X, y, theta, order),
+            "epoch": lambda: (f.sgd_epoch(X, y, moving, batch, step_size, order), moving),
+        }
+
+
+Arrays = tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any], NDArray[np.int64] | None]
+
+
+@lru_cache(maxsize=1)
+def material(work: Workload) -> Arrays:
+    """X, y, θ, Δ and the order of visit; y in X's dtype, or classes."""
+    m, n, k = work.samples, work.features, work.classes
+    rng = stream(work.seed, "passes")
+    X = work.layout.arrange(rng.standard_normal((m, n), np.float32).astype(work.dtype))
+    theta = 0.01 * rng.standard_normal((n, k)).astype(work.dtype)
+    if work.loss.target is Target.CLASS:
+        y = rng.integers(0, k, m)
+    elif work.loss.target is Target.COUNTS:
+        y = rng.multinomial(TRIALS, np.full(k, 1 / k), m).astype(work.dtype)
+    else:
+        y = rng.integers(0, 2, m).astype(work.dtype)
+    deltas = rng.standard_normal(work.layout.shape(m, k)).astype(work.dtype)
+    return X, y, theta, deltas, rng.permutation(m) if work.order == "shuffled" else None
+
+
+def ceiling_metrics(count: int) -> Mapping[str, float]:
+    """The ceilings of `count` threads, and of one, as metrics: `ceiling/…` and `ceiling_of_one/…`."""
+    every = {"ceiling": measured(count), "ceiling_of_one": measured(1)}
+    return {
+        f"{section}/{name}": float(value) for section, each in every.items() for name, value in asdict(each).items()
+    }
+
+
+def counted_threads(asked: int | None) -> int:
+    """How many threads a run is to have: all, unless it asks for fewer."""
+    return asked or threads.available()
