@@ -15,6 +15,8 @@ WORK_PER_PARTIAL = 1 << 18
 MAX_PARTIALS = 32
 # Partial gradients take no more bytes than this, unless two of them do.
 MAX_PARTIAL_BYTES = 3 << 18
+# Features that a thread adds up at a time.
+SPAN = 64
 
 
 @inline
@@ -64,20 +66,26 @@ def clear(G, part):
 
 
 @inline
-def add_row(G, parts, j, weight, keep, totals, out):
-    """out[j] ← keep · out[j] + weight · Σ G[part, j], added in float64 in the order of the parts; whether it is finite."""
-    n, total = out.shape[1], totals[j]
-    for f in range(n):
-        total[f] = G[0, j, f]
-    for part in range(1, parts):
-        for f in range(n):
-            total[f] += G[part, j, f]
+def add_span(G, parts, start, stop, weight, keep, totals, out):
+    """out[j, f] ← keep · out[j, f] + weight · Σ G[part, j, f] for f in start … stop, in float64 and in the order of the parts.
+
+    Whether all of it is finite.
+    """
     zero = out.dtype.type(0)
     spoilt = zero
-    for f in range(n):
-        x = out.dtype.type(total[f] * weight + (out[j, f] if keep else zero))
-        out[j, f] = x
-        spoilt += x * zero
+    for j in range(out.shape[0]):
+        total, to = totals[j, start:stop], out[j, start:stop]
+        first = G[0, j, start:stop]
+        for f in range(total.size):
+            total[f] = first[f]
+        for part in range(1, parts):
+            more = G[part, j, start:stop]
+            for f in range(total.size):
+                total[f] += more[f]
+        for f in range(total.size):
+            x = out.dtype.type(total[f] * weight + (to[f] if keep else zero))
+            to[f] = x
+            spoilt += x * zero
     return spoilt == zero
 
 
@@ -85,14 +93,17 @@ def add_row(G, parts, j, weight, keep, totals, out):
 def adding(dtype: np.dtype[Any]) -> Kernel:
     """`add_up(G, parts, weight, keep, totals, out)`: out (k, n) ← keep · out + weight · Σ G[part] (k, …); whether it is finite.
 
-    `keep` is a bool, `totals` (k, n) room to add in. Several partial sums are added up on all threads.
+    `keep` is a bool, `totals` (k, n) room to add in. Several partial sums are added up on all threads, each of which has
+    features of its own: the gradient has those of all outputs side by side, and a cache line is best written by one thread.
     """
 
     def add_up(G, parts, weight, keep, totals, out):
-        fine = 0
-        for j in prange(out.shape[0]):
-            fine += add_row(G, parts, np.int64(j), weight, keep, totals, out)
-        return fine == out.shape[0]
+        n, fine = out.shape[1], 0
+        spans = -(-n // SPAN)
+        for task in prange(spans):
+            start = SPAN * np.int64(task)
+            fine += add_span(G, parts, start, min(start + SPAN, n), weight, keep, totals, out)
+        return fine == spans
 
     real = real_type(dtype)
     out = types.Array(real, 2, "A")
@@ -103,10 +114,7 @@ def adding(dtype: np.dtype[Any]) -> Kernel:
     def add(G, parts, weight, keep, totals, out):
         if parts > 1:
             return shared(G, parts, weight, keep, totals, out)
-        fine = True
-        for j in range(out.shape[0]):
-            fine &= add_row(G, 1, j, weight, keep, totals, out)
-        return fine
+        return add_span(G, 1, 0, out.shape[1], weight, keep, totals, out)
 
     return add
 

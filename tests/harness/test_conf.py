@@ -9,7 +9,9 @@ import pytest
 from bench import CONF, expansion, jobs, named, runs
 from omegaconf import OmegaConf
 
+from experiments.claims_peers import RATIOS, ROOFS
 from experiments.data import Mnist
+from experiments.peers import Peers
 from harness.config import ConfigurationError
 
 FILES = {str(path.relative_to(CONF).with_suffix("")): path for path in sorted(CONF.rglob("*.yaml"))}
@@ -77,6 +79,21 @@ def test_every_sweep_expands_to_jobs_that_can_run(name):
     made = named(f"+{name.replace('/', '=')}", "profile=smoke", folder=None)
     assert len(made) >= 4
     assert len({one.job.hash for one in made}) == len(made)
+
+
+@pytest.fixture(scope="module")
+def races():
+    """The settings of every run of `+sweep=peers`, as if every library were there."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Peers, "check", lambda self: None)
+        return [one.params for one in named("+sweep=peers", folder=None)]
+
+
+@pytest.mark.parametrize("bar", [*RATIOS, *ROOFS], ids=lambda bar: bar.id)
+def test_the_race_of_all_peers_measures_every_bar(bar, races):
+    wanted = {key: str(value) for key, value in bar.settings.items()}
+    matching = {params["backend"] for params in races if wanted.items() <= params.items()}
+    assert matching == {name.split("/")[1] for name in GROUPS if name.startswith("backend/")}
 
 
 LOSSES = [name.split("/")[1] for name in GROUPS if name.startswith("loss/")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 import math
@@ -10,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness.contract import Bars, Curve, HeatMap, described
+from harness.contract import Bars, Curve, HeatMap, Roofline, described
 from harness.report.figures import COLOURS, DASHES, axes, draw, label
 
 RNG = np.random.default_rng(12)
@@ -225,6 +226,58 @@ def test_a_combination_that_was_not_run_is_an_empty_cell():
     [trace] = draw(HeatMap("batch_size", "step_size", "train/loss", "t"), runs, NONE).data
     assert math.isnan(trace.z[1][1])
     assert trace.text[1][1] == ""
+
+
+def test_a_heat_map_without_a_second_axis_has_a_row_for_all_others_and_each_runs_own_interval():
+    runs = runs_of(backend=["a", "b"], samples=[10, 20], dtype=["float32", "float64"])
+    runs["time/low"], runs["time/high"] = 0.5, 2.0
+    figure = HeatMap("backend", None, "train/loss", "t", log_z=True, centre=1.0, interval=("time/low", "time/high"))
+    [trace] = draw(figure, runs, NONE).data
+    assert trace.x == ("a", "b")
+    assert trace.y == ("10 · float32", "10 · float64", "20 · float32", "20 · float64")
+    assert trace.customdata.tolist() == runs["train/loss"].to_numpy().reshape(2, 4).T.tolist()
+    assert all(text.endswith("<br>0.5 – 2") for row in trace.text for text in row)
+    assert trace.zmid == 0  # log 1
+    plain = dataclasses.replace(figure, log_z=False, centre=2.0)
+    assert draw(plain, runs, NONE).data[0].zmid == 2
+    assert draw(plain, runs[runs["backend"] == "a"], NONE) is None
+
+
+# Rooflines
+
+
+ROOFLINE = Roofline("rate/it", "model/intensity", "t", flat="roof/flat", slope="roof/slope", by="backend", roof_of="dtype")
+
+
+def test_a_roofline_has_a_roof_for_each_value_and_a_point_for_each_run():
+    runs = runs_of(backend=["a", "b"], dtype=["float32", "float64"])
+    runs["name"] = "run " + runs["run_id"]
+    runs["rate/it"], runs["model/intensity"] = RNG.lognormal(size=4), [1.0, 2.0, 5.0, 40.0]
+    runs["roof/flat"] = runs["dtype"].map({"float32": 200.0, "float64": 100.0})
+    runs["roof/slope"] = 30.0
+    drawn = draw(ROOFLINE, runs, NONE)
+    traces = {trace.name: trace for trace in drawn.data}
+    assert set(traces) == {"roof, float32", "roof, float64", "a", "b"}
+    for dtype, top in (("float32", 200), ("float64", 100)):
+        x = np.array(traces[f"roof, {dtype}"].x)
+        assert x.min() <= 1
+        assert x.max() >= 40
+        assert traces[f"roof, {dtype}"].y == pytest.approx(np.minimum(top, 30 * x))
+    for backend in ("a", "b"):
+        mine = runs[runs["backend"] == backend]
+        assert list(traces[backend].x) == mine["model/intensity"].tolist()
+        assert list(traces[backend].y) == mine["rate/it"].tolist()
+        assert list(traces[backend].text) == mine["name"].tolist()
+        assert len(set(traces[backend].marker.symbol)) == 2
+    assert drawn.layout.xaxis.type == drawn.layout.yaxis.type == "log"
+
+
+def test_a_roofline_of_nothing_is_none():
+    runs = runs_of(backend=["a", "b"], dtype=["float32", "float64"])
+    assert draw(ROOFLINE, runs, NONE) is None
+    for metric in ("rate/it", "model/intensity", "roof/flat", "roof/slope"):
+        runs[metric] = math.nan
+    assert draw(ROOFLINE, runs, NONE) is None
 
 
 # Bars

@@ -80,6 +80,15 @@ def test_duplicates_are_dropped(toys, results):
     assert len(runs(results)) == 2
 
 
+def test_what_is_left_out_is_said_and_the_rest_is_run(toys, results):
+    done = toys("behave='leave out'", "when=2", "index=range(4)")
+    assert done.status == 0
+    lines = done.out.splitlines()
+    assert lines[0] == "sweep runs: 2 runs, 0 finished before, 2 to go"
+    assert lines[1] == "left out, 2 runs: index: none above 1 here"
+    assert sorted(runs(results)["index"]) == [0, 1]
+
+
 def test_changed_sources_are_run_again(toys, results, monkeypatch):
     toys("index=0,1")
     monkeypatch.setattr(machine, "source_digest", lambda: "of other sources")

@@ -45,6 +45,16 @@ def test_every_sample_must_lie_within(samples, outcome, measured, interval):
 
 
 @pytest.mark.parametrize(
+    ("accept", "outcome", "measured"),
+    [((0.9, INF), "PASS", 0.95), ((1.0, INF), "FAIL", 0.95), ((-INF, 3.0), "PASS", 2.0), ((-INF, INF), "PASS", 2.0)],
+)
+def test_with_one_bound_the_sample_nearest_to_it_is_what_was_measured(accept, outcome, measured):
+    found = verdict([1.2, 0.95, 2.0], accept)
+    assert (found.outcome, found.measured) == (outcome, measured)
+    assert math.isnan(verdict([1.2, NAN], accept).measured)
+
+
+@pytest.mark.parametrize(
     ("samples", "outcome"),
     [
         ([1.0, 1.001, 0.999, 1.0], "PASS"),

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from harness.contract import Bars, Claim, Curve, Evidence, Experiment, Figure, HeatMap, Positive, Row, Seed
+from harness.contract import Bars, Claim, Curve, Evidence, Experiment, Figure, HeatMap, LeftOut, Positive, Row, Seed
 
 SIGNALS = {"kill": signal.SIGKILL, "term": signal.SIGTERM, "interrupt": signal.SIGINT}
 
@@ -24,7 +24,7 @@ class Toy(Experiment):
     rate: Positive = 0.5
     rows: int = 3
     pause: float = 0.0
-    behave: Literal["well", "raise", "leave", "nonsense", "misname", "refuse", "kill", "term", "interrupt"] = "well"
+    behave: Literal["well", "raise", "leave", "nonsense", "misname", "refuse", "leave out", "kill", "term", "interrupt"] = "well"
     when: int = -1
     once: str = ""  # a file that, if it is there, makes the toy behave
     say: str = "the toy broke\nwith a second line"
@@ -33,6 +33,8 @@ class Toy(Experiment):
     def check(self) -> None:
         if self.behave == "refuse" and self.index == self.when:
             raise ValueError(f"index: {self.index}; should be anything else")
+        if self.behave == "leave out" and self.index >= self.when:
+            raise LeftOut(f"index: none above {self.when - 1} here")
 
     def run(self) -> Iterator[Row]:
         for step in range(self.rows):

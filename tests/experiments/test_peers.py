@@ -1,0 +1,209 @@
+"""Races: arms in processes of their own, equal results first, ratios with intervals, and the claims they decide."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import os
+
+import numpy as np
+import pandas as pd
+import pytest
+import racers
+
+from experiments import backends
+from experiments.arms import ArmFailed, racing
+from experiments.backends.numba import Numba
+from experiments.backends.numpy import NumPy
+from experiments.backends.sklearn import Sklearn
+from experiments.backends.torch import Torch
+from experiments.claims_peers import CLAIMS, RATIOS, ROOFS, TUNED
+from experiments.peers import Peers
+from experiments.workload import Workload
+from harness.contract import WHOLE_RUN, LeftOut
+from harness.timing import BURST_S
+from kernels import layouts, losses, threads
+
+RACE = Peers(losses.Softmax(), layouts.Rows(), NumPy, samples=50, features=8, classes=3, batch_size=10, rounds=3)
+LOAD = Workload(losses.Softmax(), layouts.Rows(), 50, 8, 3, 10, "sequential", "float64", 0)
+
+
+def measured(race):
+    race.check()
+    race.warm_up()
+    return list(race.run())
+
+
+# A race
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"backend": Numba, "dtype": "float64"},
+        {"work": "epoch", "order": "shuffled", "layout": layouts.Columns()},
+        {"work": "epoch", "backend": Sklearn, "loss": losses.Huber(), "classes": 1, "batch_size": 1},
+        {"work": "forward", "dtype": "float64"},
+        {"work": "gradient"},
+    ],
+    ids=lambda changes: " ".join(changes) or "fused",
+)
+def test_a_race_is_of_equals_and_its_figures_agree(changes):
+    race = dataclasses.replace(RACE, **changes)
+    *rounds, whole = measured(race)
+    assert [row.step for row in rounds] == [0, 1, 2]
+    assert whole.step == WHOLE_RUN
+    m = whole.metrics
+    ratios = [row.metrics["rounds/peer_s"] / row.metrics["rounds/bench_s"] for row in rounds]
+    assert [row.metrics["rounds/ratio"] for row in rounds] == pytest.approx(ratios)
+    assert m["time/ratio"] == pytest.approx(np.median(ratios))
+    assert (m["time/ratio_low"], m["time/ratio_high"]) == pytest.approx((min(ratios), max(ratios)))
+    flop = (2 if race.work in ("fused", "epoch") else 1) * 2 * 50 * 8 * race.classes
+    logits = 50 * race.classes if race.work in ("forward", "gradient") else 0
+    size = (50 * 8 + logits) * np.dtype(race.dtype).itemsize
+    assert m["model/flop_per_byte"] == pytest.approx(flop / size)
+    gemm = m["ceiling/sgemm_flop_per_s" if race.dtype == "float32" else "ceiling/dgemm_flop_per_s"]
+    assert m["roof/flop_per_s"] == pytest.approx(min(gemm, flop / size * m["ceiling/read_bytes_per_s"]))
+    for arm in ("bench", "peer"):
+        seconds = [row.metrics[f"rounds/{arm}_s"] for row in rounds]
+        assert m[f"time/{arm}_s"] == pytest.approx(np.median(seconds))
+        assert m[f"rate/{arm}_roof_fraction"] == pytest.approx(flop / np.median(seconds) / m["roof/flop_per_s"])
+        assert m[f"time/{arm}_compile_s"] > 0
+    assert m["equality/array"] <= {"float32": 1e-5, "float64": 1e-12}[race.dtype]
+    assert ("equality/value" in m) == (race.work == "fused" or (race.work == "epoch" and race.backend is not Sklearn))
+    assert race.tags()["threads"] == str(threads.available())
+
+
+@pytest.mark.parametrize("name", ["torch", "jax"])
+def test_a_heavy_peer_races_too(name):
+    backend = backends.find()[name]
+    if importlib.util.find_spec(backend.package) is None:
+        pytest.skip(f"{backend.package} is not installed: pip install -e '.[peers]'")
+    race = dataclasses.replace(RACE, backend=backend, rounds=1, threads=1)
+    assert measured(race)[-1].metrics["equality/array"] <= 1e-5
+    assert set(race.tags()) == {"threads", f"version.{name}"}
+
+
+@pytest.mark.parametrize("racer", [racers.Off, racers.Nothing])
+def test_a_race_between_different_answers_is_none(racer):
+    with pytest.raises(ValueError, match=r"^backend: its array differs from the bench's by (0\.01|nan); should be within"):
+        measured(dataclasses.replace(RACE, backend=racer))
+
+
+# The arms
+
+
+def arm(racer, count=1):
+    return racing({"it": racer}, LOAD, "fused", 0.1, count)
+
+
+def test_what_goes_wrong_in_an_arm_is_said():
+    with arm(racers.Raising) as arms, pytest.raises(ArmFailed, match="^it: MemoryError: no room for X$"):
+        arms["it"].first()
+
+
+def test_an_arm_that_dies_is_noticed():
+    with arm(racers.Dying) as arms, pytest.raises(ArmFailed, match="^it: its process ended with status 3$"):
+        arms["it"].first()
+
+
+def test_arms_start_with_the_threads_they_are_to_have(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    before = dict(os.environ)
+    with arm(racers.Telling, count=1) as arms:
+        assert dict(os.environ) == before
+        assert arms["it"].first().value == 1
+
+
+def test_a_burst_is_of_several_calls_and_times_one():
+    with arm(racers.Slow) as arms:
+        assert arms["it"].first().value == 1
+        for _ in range(2):
+            assert 0.01 <= arms["it"].burst() < BURST_S + 1
+        process = arms["it"]._process
+    assert not process.is_alive()
+
+
+# What can't be raced
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"backend": Sklearn, "work": "epoch"}, "backend: sklearn has no SGD epoch for loss=softmax"),
+        ({"backend": Sklearn, "work": "forward"}, "backend: sklearn has no forward pass of its own"),
+        ({"backend": Sklearn, "loss": losses.StudentT(), "classes": 1}, "backend: sklearn has no formula for loss=student_t"),
+    ],
+)  # fmt: skip
+def test_what_a_backend_has_not_is_left_out(changes, reason):
+    with pytest.raises(LeftOut, match=f"^{reason}"):
+        dataclasses.replace(RACE, **changes).check()
+
+
+def test_a_missing_library_is_left_out(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(LeftOut, match="^backend: torch needs torch, which is not installed: pip install -e"):
+        dataclasses.replace(RACE, backend=Torch).check()
+
+
+def test_what_is_wrong_is_no_reason_to_leave_out():
+    for changes, line in [({"loss": losses.Huber()}, "classes: 3; should be 1"), ({"threads": 10**6}, "threads: 1000000")]:
+        with pytest.raises(ValueError, match=line) as caught:
+            dataclasses.replace(RACE, **changes).check()
+        assert not isinstance(caught.value, LeftOut)
+
+
+# The claims
+
+
+def runs_of(settings, **ratios):
+    """A frame of races at those settings, a row a backend, with a ratio of each, and their rounds."""
+    rows, rounds = [], []
+    for i, (backend, ratio) in enumerate(ratios.items()):
+        metrics = {"time/ratio": ratio, "time/ratio_low": 0.9 * ratio, "time/ratio_high": 1.1 * ratio}
+        times = {"time/bench_s": 2.0, "time/peer_s": 2 * ratio, "rate/bench_flop_per_s": 4.0, "roof/flop_per_s": 5.0}
+        rows.append({"run_id": f"r{i}", "name": backend, "backend": backend, **settings, **metrics, **times})
+        for step, noise in enumerate((0.99, 1.0, 1.01)):
+            figures = {"rounds/ratio": ratio * noise, "rounds/bench_s": 2 * noise, "rounds/peer_s": 2 * ratio * noise}
+            rounds += [(f"r{i}", name, step, value) for name, value in figures.items()]
+    return pd.DataFrame(rows), pd.DataFrame(rounds, columns=["run_id", "metric", "step", "value"])
+
+
+def evidence(id, runs, history):
+    return next(claim for claim in CLAIMS if claim.id == id).weigh(runs, history)
+
+
+@pytest.mark.parametrize("bar", RATIOS, ids=lambda bar: bar.id)
+def test_a_bar_is_held_against_the_best_peer(bar):
+    runs, history = runs_of(bar.settings, numba=1.02, torch=7.0, numpy=5.0, jax_tuned=1.5)
+    found = evidence(bar.id, runs, history)
+    assert found.samples == pytest.approx([4.95, 5.0, 5.05])
+    assert found.accept == (bar.least, np.inf)
+    assert "A/A arm: 1.020 [0.918, 1.122]" in found.conditions
+    assert f"against {TUNED}, " in found.conditions
+    other = {**bar.settings, "dtype": "float16"}
+    assert evidence(bar.id, *runs_of(other, numba=1.0, numpy=5.0)) is None
+    assert evidence(bar.id, *runs_of(bar.settings, numba=1.0)) is None  # nobody to race against
+
+
+@pytest.mark.parametrize("bar", ROOFS, ids=lambda bar: bar.id)
+def test_the_roof_is_held_against_every_round_of_the_bench(bar):
+    runs, history = runs_of(bar.settings, numba=1.0, numpy=5.0)
+    found = evidence(bar.id, runs, history)
+    assert found.samples == pytest.approx([4 / 5 / noise for noise in (0.99, 1.0, 1.01)] * 2)
+    assert evidence(bar.id, *runs_of(bar.settings, numpy=5.0)) is None
+
+
+def test_nowhere_slower_looks_at_every_race():
+    runs, history = runs_of(RATIOS[0].settings, numba=0.5, numpy=5.0, jax_tuned=0.9)
+    found = evidence("peers-nowhere-slower", runs, history)
+    assert found.samples == pytest.approx([0.9, 5.0])
+    assert found.accept[0] == 0.95
+    lines = found.details.splitlines()
+    assert [line.split("|")[1].strip() for line in lines[2:]] == ["jax_tuned", "numpy"]  # the closest first
+
+
+def test_the_claims_are_silent_on_other_runs():
+    runs = pd.DataFrame({"run_id": ["a"], "loss": ["huber"]})
+    assert all(claim.weigh(runs, pd.DataFrame()) is None for claim in CLAIMS)
