@@ -15,21 +15,22 @@ from kernels.targets import Target
 
 
 def desk(layout: type[Layout]) -> Kernel:
-    """`desk(X, parts, k, samples, in_turn)`: what the blocks of each partial sum are worked on with, made once a call.
+    """`desk(X, seats, k, samples, in_turn)`: what each thread works on its blocks with, at its seat (`kernels.threads`).
 
-    That is H (parts, k + SPARE, block), room (parts, …), numbers (parts, 2, block) and features 0 … n−1.
+    That is H (seats, k + SPARE, block), room (seats, …), numbers (seats, 2, block), and 0, 1, 2 … for as many as there
+    are features, or samples in a block.
     """
     samples_per_block, room_for, extent = layout.samples_per_block, layout.room_for, layout.extent
 
-    def desk(X, parts, k, samples, in_turn):
+    def desk(X, seats, k, samples, in_turn):
         n = extent(X)[1]
-        size = min(samples_per_block(n, X.itemsize), samples)
+        size = min(samples_per_block(n, X.itemsize, in_turn), samples)
         height, width = room_for(n, size, in_turn)
-        features = np.empty(n, np.int64)
-        for f in range(n):
-            features[f] = f
-        H, room = np.empty((parts, k + SPARE, size), X.dtype), np.empty((parts, height, width), X.dtype)
-        return H, room, np.empty((parts, 2, size), np.int64), features
+        counted = np.empty(max(n, size), np.int64)
+        for f in range(counted.size):
+            counted[f] = f
+        H, room = np.empty((seats, k + SPARE, size), X.dtype), np.empty((seats, height, width), X.dtype)
+        return H, room, np.empty((seats, 2, size), np.int64), counted
 
     return inline(desk)
 
@@ -47,26 +48,26 @@ BLOCKS_AHEAD = 2
 
 
 def walk(layout: type[Layout], act: Kernel) -> Kernel:
-    """`walk(X, order, start, stop, then, part, work, given)`: `act` on each block of the samples start … stop.
+    """`walk(X, order, start, stop, then, seat, work, given)`: `act` on each block of the samples start … stop.
 
-    The sum of what it returns. `then` is where the same thread goes on after that; `work` is from `desk`, `given` for
-    `act` alone.
+    The sum of what it returns. `then` is where the same thread goes on after that; `work` is from `desk`, where the thread
+    has its `seat`; `given` is for `act` alone.
     """
     settle, extent = layout.settle, layout.extent
 
-    def walk(X, order, start, stop, then, part, work, given):
-        desk, room, numbers, features = work
+    def walk(X, order, start, stop, then, seat, work, given):
+        desk, room, numbers, counted = work
         size, in_turn = desk.shape[2], order.size == 0
         end = extent(X)[0] if in_turn else order.size
-        picks, ahead = numbers[part, 0], numbers[part, 1]
+        picks, ahead = numbers[seat, 0], numbers[seat, 1]
         total = 0.0
         for begin in range(start, stop, size):
             count = min(size, stop - begin)
             pick(order, begin, end, count, picks)
             later = begin + BLOCKS_AHEAD * count
             pick(order, later if later < stop else then + later - stop, end, count, ahead)
-            settle(X, picks, count, in_turn, room[part])
-            total += act(X, picks, ahead, begin, count, in_turn, features, desk[part], room[part], part, given)
+            settle(X, picks, count, in_turn, room[seat])
+            total += act(X, picks, ahead, begin, count, in_turn, counted, desk[seat], room[seat], seat, given)
         return total
 
     return inline(walk)
@@ -85,10 +86,10 @@ def pick(order, start, end, count, picks):
 
 @inline
 def places(desk, y):
-    """Room for the losses and the targets of a block: v (parts, block), targets (parts, block, …)."""
-    parts, _, size = desk.shape
-    targets = np.empty((parts, size) + y.shape[1:], y.dtype)  # noqa: RUF005  Numba has no starred tuples
-    return np.empty((parts, size)), targets
+    """Room for the losses and the targets of a block: v (seats, block), targets (seats, block, …)."""
+    seats, _, size = desk.shape
+    targets = np.empty((seats, size) + y.shape[1:], y.dtype)  # noqa: RUF005  Numba has no starred tuples
+    return np.empty((seats, size)), targets
 
 
 @inline

@@ -25,8 +25,8 @@ if COMPILED:
 else:
     from kernels.plain import gemm
 
-# Samples in a chunk: BLAS reads and writes the gradient once for each.
-CHUNK = 1024
+# The most samples in a chunk, and the fewest: BLAS reads and writes the gradient once for each.
+CHUNK, SMALLEST = 1024, 64
 # Samples in a group, whose logits stay in cache while the loss goes through them again and again.
 GROUP = 32
 # A product of this many elements is cut in two; further pieces, each of which packs its operands anew, are larger.
@@ -128,13 +128,20 @@ def gather(layout: type[Layout], dtype: np.dtype[Any]) -> Kernel:
     return _linked(gather, (layout,), dtype, "", *kinds)
 
 
+@inline
+def chunk(samples, n, k, copied):
+    """How many samples a chunk has: as many as keep what is made for it, copies of samples and logits, below twice θ."""
+    each = 2 * k + (n if copied else 0)
+    return min(samples, max(SMALLEST, min(CHUNK, 2 * n * k // each // GROUP * GROUP)))
+
+
 def room_for(layout: type[Layout]) -> Kernel:
-    """`room(X, samples, order)`: where the samples of a chunk are put side by side, if they are no neighbours."""
+    """`room(X, size, order)`: where the samples of a chunk are put side by side, if they are no neighbours."""
     features_first = layout.features_first
 
-    def room(X, samples, order):
-        size = min(CHUNK, samples) if order.size else 0
-        return np.empty((X.shape[0], size) if features_first else (size, X.shape[1]), X.dtype)
+    def room(X, size, order):
+        copies = size if order.size else 0
+        return np.empty((X.shape[0], copies) if features_first else (copies, X.shape[1]), X.dtype)
 
     return inline(room)
 
@@ -178,9 +185,8 @@ def groups_of(count):
 
 
 @inline
-def places(X, y, k, samples):
+def places(X, y, k, size):
     """What a chunk is worked on with: H, and desk, v, targets and totals of `losses_of`."""
-    size = min(CHUNK, samples)
     groups = groups_of(size)
     targets = np.empty((size,) + y.shape[1:], y.dtype)  # noqa: RUF005  Numba has no starred tuples
     desk = np.empty((groups, k + SPARE, min(GROUP, size)), X.dtype)

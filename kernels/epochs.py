@@ -14,6 +14,7 @@ from kernels.losses import Loss
 from kernels.signatures import Kernel, reads, reads_targets, real_type, writes
 from kernels.simd import step
 from kernels.sums import adding, clear, padded, partials, returned, turned
+from kernels.threads import seats
 from kernels.visits import visits
 
 
@@ -68,7 +69,7 @@ def epoch(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> Kerne
         n, k = theta.shape
         samples = order.size if order.size else extent(X)[0]
         most = partials(batch, n, k, X.itemsize)
-        table = make(X, most, k, batch, order.size == 0)
+        table = make(X, seats(most), k, batch, order.size == 0)
         data, work = (X, y, order), table + places(table[0], y)
         length = padded(n, X.itemsize)
         losses, W, totals = np.empty(most), turned(theta, length), np.empty((k, n))
@@ -83,7 +84,7 @@ def epoch(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> Kerne
             if parts == 1:
                 if not at_once:
                     clear(G, 0)
-                losses[0] = visit(data, first, stop, stop, 0, W, p, weight, scale, work, G)
+                losses[0] = visit(data, first, stop, stop, 0, W, p, weight, scale, work, G[0])
             else:
                 share(data, first, size, batch, parts, W, p, weight, scale, work, G, losses)
             mean = add_weighed(mean, losses, parts, size / samples)

@@ -80,7 +80,8 @@ class Objective:
         X, weights, visits = self._inputs(X, theta, order)
         targets = self._targets(X, y, weights)
         grad = np.empty_like(weights)
-        visits, samples = self.layout.visiting(visits, visits.size or 1), visits.size or self.layout.samples(X.shape)
+        samples = visits.size or self.layout.samples(X.shape)
+        visits = self.layout.visiting(visits, samples, self.layout.samples(X.shape))
         road = wide if wide.pays(samples, weights) else passes
         kernel = road.fused(type(self.loss), type(self.layout), X.dtype)
         constants = self.loss.constants(X.dtype)
@@ -135,10 +136,11 @@ class Objective:
         if not isinstance(theta, np.ndarray) or not theta.flags.writeable:
             raise ValueError(f"theta: a {type(theta).__name__}; should be a writable array, since it changes in place")
         X, weights, visits = self._inputs(X, theta, order)
-        batch = min(check.whole("batch_size", batch_size), visits.size or self.layout.samples(X.shape))
+        samples = self.layout.samples(X.shape)
+        batch = min(check.whole("batch_size", batch_size), visits.size or samples)
         step = check.finite_above_zero("step_size", step_size)
         targets = self._targets(X, y, weights)
-        changed, visits = weights.copy(), self.layout.visiting(visits, batch)
+        changed, visits = weights.copy(), self.layout.visiting(visits, batch, samples)
         parts, constants = (type(self.loss), type(self.layout), X.dtype), self.loss.constants(X.dtype)
         mean: float
         if batch == 1:

@@ -20,6 +20,7 @@ from kernels.losses import Loss
 from kernels.signatures import Kernel, reads, reads_targets, real_type, writes
 from kernels.simd import outer, product
 from kernels.sums import adding, clear, padded, partials, turned
+from kernels.threads import seat, seats
 from kernels.visits import visits
 
 
@@ -31,10 +32,10 @@ def forward(layout: type[Layout], dtype: np.dtype[Any]) -> Kernel:
     logits, store, extent = layout.logits, layout.store, layout.extent
 
     @inline
-    def act(X, picks, ahead, begin, count, in_turn, features, table, room, part, given):
+    def act(X, picks, ahead, begin, count, in_turn, counted, table, room, seat, given):
         W, out = given
         H = table[: W.shape[0]]
-        logits(X, picks, ahead, count, in_turn, features, W, H, room)
+        logits(X, picks, ahead, count, in_turn, counted, W, H, room, False)
         store(H, out, begin, count)
         return spoilt(H, count)
 
@@ -44,12 +45,12 @@ def forward(layout: type[Layout], dtype: np.dtype[Any]) -> Kernel:
         n, k = theta.shape
         samples = order.size if order.size else extent(X)[0]
         parts = partials(samples, n, k, X.itemsize)
-        work, given = make(X, parts, k, samples, order.size == 0), (turned(theta, padded(n, X.itemsize)), out)
+        work, given = make(X, seats(parts), k, samples, order.size == 0), (turned(theta, padded(n, X.itemsize)), out)
         doubts = np.empty(parts)
         for task in prange(parts):
             part = np.int64(task)
             start, stop = samples * part // parts, samples * (part + 1) // parts
-            doubts[part] = over_blocks(X, order, start, stop, stop, part, work, given)
+            doubts[part] = over_blocks(X, order, start, stop, stop, seat(), work, given)
         return doubts.sum() == 0
 
     signature = types.boolean(reads(real, 2), reads(types.int64, 1), reads(real, 2), writes(real, 2))
@@ -64,11 +65,11 @@ def gradient(layout: type[Layout], dtype: np.dtype[Any]) -> Kernel:
     load, accumulate, extent = layout.load, layout.accumulate, layout.extent
 
     @inline
-    def act(X, picks, ahead, begin, count, in_turn, features, table, room, part, given):
+    def act(X, picks, ahead, begin, count, in_turn, counted, table, room, seat, given):
         deltas, G = given
-        H = table[: G.shape[1]]
+        H = table[: G.shape[0]]
         load(deltas, begin, count, H)
-        accumulate(X, picks, ahead, count, in_turn, features, H, G[part], room)
+        accumulate(X, picks, ahead, count, in_turn, counted, H, G, room, False)
         return 0.0
 
     make, over_blocks, add = desk(layout), walk(layout, act), adding(dtype)
@@ -78,11 +79,11 @@ def gradient(layout: type[Layout], dtype: np.dtype[Any]) -> Kernel:
         samples = order.size if order.size else extent(X)[0]
         parts = partials(samples, n, k, X.itemsize)
         G = np.zeros((parts, k, padded(n, X.itemsize)), X.dtype)
-        work, given = make(X, parts, k, samples, order.size == 0), (deltas, G)
+        work = make(X, seats(parts), k, samples, order.size == 0)
         for task in prange(parts):
             part = np.int64(task)
             start, stop = samples * part // parts, samples * (part + 1) // parts
-            over_blocks(X, order, start, stop, stop, part, work, given)
+            over_blocks(X, order, start, stop, stop, seat(), work, (deltas, G[part]))
         return add(G, parts, 1.0, False, np.empty((k, n)), grad.T)
 
     signature = types.boolean(reads(real, 2), reads(types.int64, 1), reads(real, 2), writes(real, 2))
@@ -115,11 +116,11 @@ def fused(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> Kerne
         parts = partials(samples, n, k, X.itemsize)
         length = padded(n, X.itemsize)
         W, G, losses = turned(theta, length), np.empty((parts, k, length), X.dtype), np.empty(parts)
-        table = make(X, parts, k, samples, order.size == 0)
+        table = make(X, seats(parts), k, samples, order.size == 0)
         data, work, weight = (X, y, order), table + places(table[0], y), 1.0 / samples
         if parts == 1:  # no thread is woken for a small batch
             clear(G, 0)
-            losses[0] = visit(data, 0, samples, samples, 0, W, p, weight, 1.0, work, G)
+            losses[0] = visit(data, 0, samples, samples, 0, W, p, weight, 1.0, work, G[0])
         else:
             share(data, 0, samples, samples, parts, W, p, weight, 1.0, work, G, losses)
         mean = add_weighed(0.0, losses, parts, 1.0)

@@ -15,7 +15,7 @@ def lanes(A):
     return 4
 
 
-def dot_tile(A, rows, ahead, beyond, first, height, offset, length, B, j, width, out, at, add):
+def dot_tile(A, rows, ahead, beyond, first, height, offset, length, B, j, width, out, at, add, half):
     """The tile of `dots` for rows first … first + height − 1 (height 4 or 1) and outputs j … j + width − 1.
 
     The rows with the same places in `ahead` come next: they are asked for on the way.
@@ -28,12 +28,12 @@ def dot_tile(A, rows, ahead, beyond, first, height, offset, length, B, j, width,
             out[j + c, at + r] = out[j + c, at + r] + total if add else total
 
 
-def mixture_tile(A, rows, ahead, beyond, count, offset, S, j, width, out, at, vectors, last):
+def mixture_tile(A, rows, ahead, beyond, first, count, offset, S, j, width, out, at, vectors, last, half):
     """The tile of `mixtures` for `vectors` vectors (4 or 1), the last of them cut to `last` lanes, and `width` outputs."""
     for c in range(width):
         for v in range((vectors - 1) * lanes(A) + last):
             total = A.dtype.type(0)
-            for r in range(count):
+            for r in range(first, first + count):
                 total += S[j + c, r] * A[rows[r], offset + v]
             out[j + c, at + v] += total
 

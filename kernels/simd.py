@@ -41,16 +41,16 @@ def _dots_signature(real):
     numbers = reads(types.int64, 1)
     return types.void(
         reads(real, 2), numbers, numbers, types.int64, types.int64, types.int64, types.int64, reads(real, 2), writes(real, 2),
-        types.int64, types.boolean,
+        types.int64, types.boolean, types.boolean,
     )  # fmt: skip
 
 
 @apart(_dots_signature)
-def dots(A, rows, ahead, beyond, count, offset, length, B, out, at, add):
+def dots(A, rows, ahead, beyond, count, offset, length, B, out, at, add, half):
     """out[j, at + r] = (out[j, at + r] +) Σᵥ A[rows[r], offset + v] · B[j, v] for each r < count and each row j of B.
 
-    What stands `beyond` numbers further on in the rows `ahead`, as many, will be wanted soon. Half of its cache lines are
-    fetched on the way; `mixtures` fetches the others, so that memory is at work all the time.
+    What stands `beyond` numbers further on in the rows `ahead`, as many, will be wanted soon: it is fetched on the way. With
+    `half` every other cache line is left to `mixtures`, which then goes through the same rows: so memory is always at work.
     """
     k = B.shape[0]
     tiles = -(-k // outputs_per_tile(A))
@@ -58,31 +58,35 @@ def dots(A, rows, ahead, beyond, count, offset, length, B, out, at, add):
     if k == 1:
         done = count - count % (SLIM)
         for r in range(0, done, SLIM):
-            dot_tile(A, rows, ahead, beyond, r, SLIM, offset, length, B, 0, 1, out, at + r, add)
+            dot_tile(A, rows, ahead, beyond, r, SLIM, offset, length, B, 0, 1, out, at + r, add, half)
     whole = count - count % TALL
     for r in range(done, whole, TALL):
         for t in range(tiles):
             j = k * t // tiles
-            dot_tile(A, rows, ahead, beyond, r, TALL, offset, length, B, j, k * (t + 1) // tiles - j, out, at + r, add)
+            dot_tile(
+                A, rows, ahead, beyond, r, TALL, offset, length, B, j, k * (t + 1) // tiles - j, out, at + r, add, half
+            )
     for r in range(whole, count):
         for t in range(tiles):
             j = k * t // tiles
-            dot_tile(A, rows, ahead, beyond, r, 1, offset, length, B, j, k * (t + 1) // tiles - j, out, at + r, add)
+            dot_tile(
+                A, rows, ahead, beyond, r, 1, offset, length, B, j, k * (t + 1) // tiles - j, out, at + r, add, half
+            )
 
 
 def _mixtures_signature(real):
     numbers = reads(types.int64, 1)
     return types.void(
-        reads(real, 2), numbers, numbers, types.int64, types.int64, types.int64, types.int64, reads(real, 2),
-        writes(real, 2), types.int64,
+        reads(real, 2), numbers, numbers, types.int64, types.int64, types.int64, types.int64, types.int64, reads(real, 2),
+        writes(real, 2), types.int64, types.boolean,
     )  # fmt: skip
 
 
 @apart(_mixtures_signature)
-def mixtures(A, rows, ahead, beyond, count, offset, length, S, out, at):
-    """out[j, at + v] += Σᵣ S[j, r] · A[rows[r], offset + v] for each v < length and each row j of S, over r < count.
+def mixtures(A, rows, ahead, beyond, first, count, offset, length, S, out, at, half):
+    """out[j, at + v] += Σᵣ S[j, r] · A[rows[r], offset + v] for each v < length and each row j of S, r from `first` on, `count`.
 
-    `ahead` and `beyond` are as in `dots`.
+    `ahead`, `beyond` and `half` are as in `dots`.
     """
     k = S.shape[0]
     tiles = -(-k // outputs_per_tile(A))
@@ -90,7 +94,7 @@ def mixtures(A, rows, ahead, beyond, count, offset, length, S, out, at):
     v = 0
     if k == 1:
         while v + SLIM * full <= length:
-            mixture_tile(A, rows, ahead, beyond, count, offset + v, S, 0, 1, out, at + v, SLIM, full)
+            mixture_tile(A, rows, ahead, beyond, first, count, offset + v, S, 0, 1, out, at + v, SLIM, full, half)
             v += SLIM * full
     while v < length:
         left = length - v
@@ -98,11 +102,15 @@ def mixtures(A, rows, ahead, beyond, count, offset, length, S, out, at):
             j = k * t // tiles
             width = k * (t + 1) // tiles - j
             if left >= TALL * full:
-                mixture_tile(A, rows, ahead, beyond, count, offset + v, S, j, width, out, at + v, TALL, full)
+                mixture_tile(
+                    A, rows, ahead, beyond, first, count, offset + v, S, j, width, out, at + v, TALL, full, half
+                )
             elif left >= 2 * full:
-                mixture_tile(A, rows, ahead, beyond, count, offset + v, S, j, width, out, at + v, 2, full)
+                mixture_tile(A, rows, ahead, beyond, first, count, offset + v, S, j, width, out, at + v, 2, full, half)
             else:
-                mixture_tile(A, rows, ahead, beyond, count, offset + v, S, j, width, out, at + v, 1, min(full, left))
+                mixture_tile(
+                    A, rows, ahead, beyond, first, count, offset + v, S, j, width, out, at + v, 1, min(full, left), half
+                )
         v += TALL * full if left >= TALL * full else 2 * full if left >= 2 * full else full
 
 

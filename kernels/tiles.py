@@ -91,29 +91,36 @@ def _dots_function(context: Any, real: Any, height: int, width: int, builder: An
     if inner is None:
         return function
     v = Vectors(context, inner, real)
-    *a, b, b_stride, out, out_stride, length, add = function.args
+    *a, b, b_stride, out, out_stride, length, add, half = function.args
     a, next_rows = a[:height], a[height:]
     b_rows = [inner.gep(b, [inner.mul(b_stride, LONG(c))]) for c in range(width)]
     totals = [
         [cgutils.alloca_once_value(inner, ir.Constant(v.vector, None)) for _ in range(height)] for _ in range(width)
     ]
 
-    def step(load: Callable[[Any], Any], at: Any, prefetch: bool = True) -> None:
+    def step(load: Callable[[Any], Any], at: Any) -> None:
         rows = [load(inner.gep(pointer, [at])) for pointer in a]
-        for pointer in next_rows if prefetch else []:
-            v.prefetch(inner.gep(pointer, [at]))
         for c in range(width):
             y = load(inner.gep(b_rows[c], [at]))
             for r in range(height):
                 inner.store(v.multiply_add(rows[r], y, inner.load(totals[c][r])), totals[c][r])
 
+    def fetch(at: Any) -> None:
+        for pointer in next_rows:
+            v.prefetch(inner.gep(pointer, [at]))
+
     paired, whole = inner.and_(length, LONG(-2 * v.lanes)), inner.and_(length, LONG(-v.lanes))
     with cgutils.for_range_slice(inner, LONG(0), paired, LONG(2 * v.lanes), LONG) as (at, _):
+        fetch(at)
+        with inner.if_then(inner.not_(half)):
+            fetch(inner.add(at, LONG(v.lanes)))
         step(v.load, at)
-        step(v.load, inner.add(at, LONG(v.lanes)), prefetch=False)  # the mixtures fetch this one
+        step(v.load, inner.add(at, LONG(v.lanes)))
     with inner.if_then(inner.icmp_signed("<", paired, whole)):
+        fetch(paired)
         step(v.load, paired)
     with inner.if_then(inner.icmp_signed("<", whole, length)):
+        fetch(whole)
         mask = v.mask(inner.sub(length, whole))
         step(lambda pointer: v.load_some(pointer, mask), whole)
     for c in range(width):
@@ -127,27 +134,27 @@ def _dots_function(context: Any, real: Any, height: int, width: int, builder: An
 
 @intrinsic(prefer_literal=True)
 def dot_tile(typing_context: Any, A: Any, rows: Any, ahead: Any, beyond: Any, first: Any, height: Any, offset: Any,
-             length: Any, B: Any, j: Any, width: Any, out: Any, at: Any, add: Any) -> Any:  # fmt: skip
+             length: Any, B: Any, j: Any, width: Any, out: Any, at: Any, add: Any, half: Any) -> Any:  # fmt: skip
     """`dot_tile`, as instructions; `height` is a literal."""
     if not isinstance(height, types.IntegerLiteral):
         return None
     tall = height.literal_value
     kinds = (A, rows, ahead, types.int64, types.int64, height, types.int64, types.int64, B, types.int64, types.int64,
-             out, types.int64, types.boolean)  # fmt: skip
+             out, types.int64, types.boolean, types.boolean)  # fmt: skip
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         real = context.get_value_type(signature.args[0].dtype)
         a, numbers, later, b, target = (
             Matrix(context, builder, signature.args[i], arguments[i]) for i in (0, 1, 2, 8, 11)
         )
-        _, _, _, beyond, first, _, offset, length, _, j, width, _, at, add = arguments
+        _, _, _, beyond, first, _, offset, length, _, j, width, _, at, add, half = arguments
         samples = [
             (builder.load(builder.gep(listed.data, [builder.add(first, LONG(r))])), column)
             for listed, column in ((numbers, offset), (later, builder.add(offset, beyond)))
             for r in range(tall)
         ]
         given = [*(a.at(*place) for place in samples), b.at(j, LONG(0)), b.width, target.at(j, at), target.width,
-                 length, add]  # fmt: skip
+                 length, add, half]  # fmt: skip
         call_by_width(
             context,
             builder,
@@ -167,7 +174,7 @@ def _mixture_function(context: Any, real: Any, vectors: int, width: int, builder
     if inner is None:
         return function
     v = Vectors(context, inner, real)
-    a, a_stride, rows, ahead, beyond, count, s, s_stride, out, out_stride, last = function.args
+    a, a_stride, rows, ahead, beyond, count, s, s_stride, out, out_stride, last, half = function.args
     partial = vectors == 1
     mask = v.mask(last) if partial else None
 
@@ -184,9 +191,14 @@ def _mixture_function(context: Any, real: Any, vectors: int, width: int, builder
     with cgutils.for_range(inner, count) as loop:
         row = inner.gep(a, [inner.mul(inner.load(inner.gep(rows, [loop.index])), a_stride)])
         xs = [load(inner.gep(row, [LONG(i * v.lanes)])) for i in range(vectors)]
-        later = inner.mul(inner.load(inner.gep(ahead, [loop.index])), a_stride)
-        for i in range(0 if vectors == 1 else 1, vectors, 2):  # the dots fetch the others
-            v.prefetch(inner.gep(a, [inner.add(later, inner.add(beyond, LONG(i * v.lanes)))]))
+        later = inner.gep(a, [inner.add(inner.mul(inner.load(inner.gep(ahead, [loop.index])), a_stride), beyond)])
+        lines = [inner.gep(later, [LONG(i * v.lanes)]) for i in range(vectors)]
+        for line in lines[1::2] or lines:
+            v.prefetch(line)
+        if vectors > 1:
+            with inner.if_then(inner.not_(half)):
+                for line in lines[::2]:
+                    v.prefetch(line)
         for c in range(width):
             weight = v.spread(inner.load(inner.gep(weights[c], [loop.index])))
             for i in range(vectors):
@@ -203,23 +215,24 @@ def _mixture_function(context: Any, real: Any, vectors: int, width: int, builder
 
 
 @intrinsic(prefer_literal=True)
-def mixture_tile(typing_context: Any, A: Any, rows: Any, ahead: Any, beyond: Any, count: Any, offset: Any, S: Any,
-                 j: Any, width: Any, out: Any, at: Any, vectors: Any, last: Any) -> Any:  # fmt: skip
+def mixture_tile(typing_context: Any, A: Any, rows: Any, ahead: Any, beyond: Any, first: Any, count: Any, offset: Any,
+                 S: Any, j: Any, width: Any, out: Any, at: Any, vectors: Any, last: Any, half: Any) -> Any:  # fmt: skip
     """`mixture_tile`, as instructions; `vectors` is a literal."""
     if not isinstance(vectors, types.IntegerLiteral):
         return None
     several = vectors.literal_value
-    kinds = (A, rows, ahead, types.int64, types.int64, types.int64, S, types.int64, types.int64, out, types.int64,
-             vectors, types.int64)  # fmt: skip
+    kinds = (A, rows, ahead, types.int64, types.int64, types.int64, types.int64, S, types.int64, types.int64, out,
+             types.int64, vectors, types.int64, types.boolean)  # fmt: skip
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         real = context.get_value_type(signature.args[0].dtype)
         a, numbers, later, s, target = (
-            Matrix(context, builder, signature.args[i], arguments[i]) for i in (0, 1, 2, 6, 9)
+            Matrix(context, builder, signature.args[i], arguments[i]) for i in (0, 1, 2, 7, 10)
         )
-        _, _, _, beyond, count, offset, _, j, width, _, at, _, last = arguments
-        given = [a.at(LONG(0), offset), a.width, numbers.data, later.data, beyond, count, s.at(j, LONG(0)), s.width,
-                 target.at(j, at), target.width, last]  # fmt: skip
+        _, _, _, beyond, first, count, offset, _, j, width, _, at, _, last, half = arguments
+        numbers, later = (builder.gep(each.data, [first]) for each in (numbers, later))
+        given = [a.at(LONG(0), offset), a.width, numbers, later, beyond, count, s.at(j, first), s.width,
+                 target.at(j, at), target.width, last, half]  # fmt: skip
         call_by_width(
             context,
             builder,

@@ -14,7 +14,7 @@ from numba import types
 from numpy.typing import NDArray
 
 from kernels._jit import COMPILED, link, named, once, serial
-from kernels.chunks import CHUNK, gather, places, products, room_for, visiting
+from kernels.chunks import chunk, gather, places, products, room_for, visiting
 from kernels.layouts import Layout
 from kernels.losses import Loss
 from kernels.signatures import Kernel, reads, reads_targets, real_type, writes
@@ -44,10 +44,12 @@ def fused(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> Kerne
 
     def fused(X, y, order, theta, p, grad):
         samples = order.size if order.size else extent(X)[0]
-        room, work, weight = room_of(X, samples, order), places(X, y, theta.shape[1], samples), 1.0 / samples
+        n, k = theta.shape
+        size = chunk(samples, n, k, order.size > 0)
+        room, work, weight = room_of(X, size, order), places(X, y, k, size), 1.0 / samples
         mean, doubt = 0.0, 0.0
-        for first in range(0, samples, CHUNK):
-            count, keep = min(CHUNK, samples - first), 0.0 if first == 0 else 1.0
+        for first in range(0, samples, size):
+            count, keep = min(size, samples - first), 0.0 if first == 0 else 1.0
             total, doubts = visit((X, y, order), first, count, theta, p, weight, weight, keep, room, work, grad)
             mean += total
             doubt += doubts
@@ -68,18 +70,20 @@ def epoch(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> Kerne
 
     def epoch(X, y, order, theta, p, batch, step_size):
         samples = order.size if order.size else extent(X)[0]
-        room, work, data, mean = room_of(X, batch, order), places(X, y, theta.shape[1], batch), (X, y, order), 0.0
-        G = np.empty((0, 0) if batch <= CHUNK else theta.shape, theta.dtype)
+        n, k = theta.shape
+        most = chunk(batch, n, k, order.size > 0)
+        room, work, data, mean = room_of(X, most, order), places(X, y, k, most), (X, y, order), 0.0
+        G = np.empty((0, 0) if batch <= most else theta.shape, theta.dtype)
         for first in range(0, samples, batch):
             size = min(batch, samples - first)
             weight = 1.0 / size
             step, share = step_size * weight, size / samples
-            if batch <= CHUNK:
+            if batch <= most:
                 total, _ = visit(data, first, size, theta, p, weight, -step, 1.0, room, work, theta)
                 mean += total * share
                 continue
-            for start in range(0, size, CHUNK):
-                count, keep = min(CHUNK, size - start), 0.0 if start == 0 else 1.0
+            for start in range(0, size, most):
+                count, keep = min(most, size - start), 0.0 if start == 0 else 1.0
                 total, _ = visit(data, first + start, count, theta, p, weight, step, keep, room, work, G)
                 mean += total * share
             theta -= G
@@ -100,9 +104,11 @@ def forward(layout: type[Layout], dtype: np.dtype[Any]) -> Kernel:
 
     def forward(X, order, theta, out):
         samples = order.size if order.size else extent(X)[0]
-        room = room_of(X, samples, order)
-        for first in range(0, samples, CHUNK):
-            count = min(CHUNK, samples - first)
+        n, k = theta.shape
+        size = chunk(samples, n, k, order.size > 0)
+        room = room_of(X, size, order)
+        for first in range(0, samples, size):
+            count = min(size, samples - first)
             if order.size:
                 fetch(X, order, first, count, room)
                 logits(room, 0, count, theta, out, first)
@@ -122,9 +128,11 @@ def gradient(layout: type[Layout], dtype: np.dtype[Any]) -> Kernel:
 
     def gradient(X, order, deltas, grad):
         samples = order.size if order.size else extent(X)[0]
-        room = room_of(X, samples, order)
-        for first in range(0, samples, CHUNK):
-            count, keep = min(CHUNK, samples - first), 0.0 if first == 0 else 1.0
+        n, k = grad.shape
+        size = chunk(samples, n, k, order.size > 0)
+        room = room_of(X, size, order)
+        for first in range(0, samples, size):
+            count, keep = min(size, samples - first), 0.0 if first == 0 else 1.0
             if order.size:
                 fetch(X, order, first, count, room)
                 accumulate(room, 0, count, deltas, first, 1.0, keep, grad)

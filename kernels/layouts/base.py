@@ -8,16 +8,16 @@ and both products run along contiguous memory. A layout is these plain functions
     as_row(X, sample, later, buffer, slot)                                one sample as a row of a matrix: the matrix, the
                                                                           row, and the row of the sample `later`; `buffer`
                                                                           (slots, n) may hold a copy
-    samples_per_block(n, itemsize)                                        how many samples a block has
+    samples_per_block(n, itemsize, in_turn)                               how many samples a block has
     room_for(n, block, in_turn)                                           shape of what it needs to work in
     settle(X, picks, count, in_turn, room)                                bring the block into `room`, where that is needed
-    logits(X, picks, ahead, count, in_turn, features, theta, H, room)     H[:, :count] = the block's rows of Xθ
-    accumulate(X, picks, ahead, count, in_turn, features, D, G, room)     G += its part of (XᵀΔ)ᵀ, Δ as D (k, samples)
+    logits(X, picks, ahead, count, in_turn, counted, theta, H, room, half)     H[:, :count] = the block's rows of Xθ
+    accumulate(X, picks, ahead, count, in_turn, counted, D, G, room, half)     G += its part of (XᵀΔ)ᵀ, Δ as D (k, samples)
     store(H, out, start, count)                                           the block's logits into the caller's array
     load(given, start, count, D)                                          its deltas out of the caller's array
 
-The block's samples are picks[:count], which are neighbours if `in_turn`; those of the next block are `ahead`; `features`
-is 0 … n−1.
+The block's samples are picks[:count], which are neighbours if `in_turn`; those of the next block are `ahead`; `counted`
+is 0, 1, 2 …. `half`: the other product goes through the block too, and each may fetch one half of the next one.
 """
 
 from __future__ import annotations
@@ -66,10 +66,13 @@ class Layout:
         """How many numbers for each sample an array of that shape holds."""
         raise NotImplementedError(f"{type(self).__name__} states no feature axis")
 
-    def visiting(self, order: NDArray[np.int64], batch: int) -> NDArray[np.int64]:
-        """The order in which the samples of each batch are best visited: within a batch it does not matter."""
+    def visiting(self, order: NDArray[np.int64], batch: int, samples: int) -> NDArray[np.int64]:
+        """The order in which the samples of each batch are best visited: within a batch it does not matter.
+
+        Empty for all `samples` as they come.
+        """
         return order
 
-    def arrange(self, rows: NDArray[Any]) -> NDArray[Any]:
+    def arrange(self, samples: NDArray[Any]) -> NDArray[Any]:
         """X (m, n), given as samples in rows, in this layout's memory order: C-contiguous, copied only if need be."""
         raise NotImplementedError(f"{type(self).__name__} states no arrangement")

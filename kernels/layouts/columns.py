@@ -9,41 +9,58 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels._jit import inline
+from kernels.layouts import rows
 from kernels.layouts.base import Layout, block_within
 from kernels.simd import dots, mixtures
 
-# A block is read twice, and most of it stays in a 1 MB L2 meanwhile; the longer it is, the fewer pages are touched.
-BLOCK_BYTES = 1 << 20
+# A block is read twice, and most of it stays in a 1 MB L2 meanwhile; the longer it is, the longer the runs in memory.
+BLOCK_BYTES = 3 << 19
 SHORTEST, LONGEST = 64, 512
-AHEAD = 64
+# So many numbers of a block, or 32 features, are gone through together while as many come from memory. For the second
+# product so many features are on their way from a cache further out.
+TOGETHER, FEWEST, AHEAD = 1 << 14, 32, 8
+SMALL_BYTES = 1 << 18
 
 
 @inline
 def settle(X, picks, count, in_turn, room):
-    """Samples that are no neighbours are put side by side in `room` (features, samples)."""
+    """Samples that are no neighbours are copied to `room` (samples, features), as rows."""
     if not in_turn:
         for f in range(X.shape[0]):
             for r in range(count):
-                room[f, r] = X[f, picks[r]]
+                room[r, f] = X[f, picks[r]]
 
 
 @inline
-def logits(X, picks, ahead, count, in_turn, features, theta, H, room):
-    n = X.shape[0]
-    H[:, :count] = 0
+def logits(X, picks, ahead, count, in_turn, counted, theta, H, room, half):
+    n, length = X.shape
     if in_turn:
-        mixtures(X, features, features, AHEAD, n, picks[0], count, theta, H, 0)
+        H[:, :count] = 0
+        small, next_block = _small(X, count), ahead[0] - picks[0]
+        together = n if small else max(FEWEST, TOGETHER // count)
+        for f in range(0, n, together):
+            beyond = together * length if f + together < n else next_block - f * length
+            some = min(together, n - f)
+            mixtures(X, counted, counted, beyond, f, some, picks[0], count, theta, H, 0, small and half)
     else:
-        mixtures(room, features, features, 0, n, 0, count, theta, H, 0)
+        rows.logits(room, counted, counted, count, in_turn, counted, theta, H, room, half)
 
 
 @inline
-def accumulate(X, picks, ahead, count, in_turn, features, D, G, room):
-    n = X.shape[0]
+def accumulate(X, picks, ahead, count, in_turn, counted, D, G, room, half):
+    n, length = X.shape
     if in_turn:
-        dots(X, features, features, ahead[0] - picks[0], n, picks[0], count, D, G, 0, True)
+        small, next_block = _small(X, count), ahead[0] - picks[0]
+        beyond = next_block if small else AHEAD * length
+        dots(X, counted, counted, beyond, n, picks[0], count, D, G, 0, True, small and half)
     else:
-        dots(room, features, features, 0, n, 0, count, D, G, 0, True)
+        rows.accumulate(room, counted, counted, count, in_turn, counted, D, G, room, half)
+
+
+@inline
+def _small(X, count):
+    """Whether a block leaves room for the next one in the second-level cache: that is fetched then, from the first row on."""
+    return X.shape[0] * count * X.itemsize <= SMALL_BYTES
 
 
 @inline
@@ -59,13 +76,15 @@ def as_row(X, sample, later, buffer, slot):
 
 
 @inline
-def samples_per_block(n, itemsize):
-    return block_within(BLOCK_BYTES, n, itemsize, SHORTEST, LONGEST)
+def samples_per_block(n, itemsize, in_turn):
+    if in_turn:
+        return block_within(BLOCK_BYTES, n, itemsize, SHORTEST, LONGEST)
+    return rows.samples_per_block(n, itemsize, in_turn)
 
 
 @inline
 def room_for(n, block, in_turn):
-    return (0, 0) if in_turn else (n, block)
+    return (0, 0) if in_turn else (block, n)
 
 
 @inline
@@ -107,13 +126,21 @@ class Columns(Layout):
     def width(self, shape: tuple[int, ...]) -> int:
         return shape[0] if len(shape) > 1 else 1
 
-    def visiting(self, order: NDArray[np.int64], batch: int) -> NDArray[np.int64]:
-        """Each batch from the left to the right: neighbours share cache lines, and none is fetched more than once."""
+    def visiting(self, order: NDArray[np.int64], batch: int, samples: int) -> NDArray[np.int64]:
+        """Each batch from the left to the right: neighbours share cache lines, and none is fetched more than once.
+
+        A batch of all samples is visited as they come, which takes no order.
+        """
+        if len(order) == batch == samples:
+            met = np.zeros(samples, bool)
+            met[order] = True
+            if met.all():
+                return order[:0]
         whole = len(order) - len(order) % batch
         visits = order.copy()
         visits[:whole].reshape(-1, batch).sort(axis=1)
         visits[whole:].sort()
         return visits
 
-    def arrange(self, rows: NDArray[Any]) -> NDArray[Any]:
-        return np.ascontiguousarray(rows.T)
+    def arrange(self, samples: NDArray[Any]) -> NDArray[Any]:
+        return np.ascontiguousarray(samples.T)

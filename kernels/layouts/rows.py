@@ -23,13 +23,13 @@ def settle(X, picks, count, in_turn, room):
 
 
 @inline
-def logits(X, picks, ahead, count, in_turn, features, theta, H, room):
-    dots(X, picks, ahead, 0, count, 0, X.shape[1], theta, H, 0, False)
+def logits(X, picks, ahead, count, in_turn, counted, theta, H, room, half):
+    dots(X, picks, ahead, 0, count, 0, X.shape[1], theta, H, 0, False, half)
 
 
 @inline
-def accumulate(X, picks, ahead, count, in_turn, features, D, G, room):
-    mixtures(X, picks, ahead, 0, count, 0, X.shape[1], D, G, 0)
+def accumulate(X, picks, ahead, count, in_turn, counted, D, G, room, half):
+    mixtures(X, picks, ahead, 0, 0, count, 0, X.shape[1], D, G, 0, half)
 
 
 @inline
@@ -43,7 +43,7 @@ def as_row(X, sample, later, buffer, slot):
 
 
 @inline
-def samples_per_block(n, itemsize):
+def samples_per_block(n, itemsize, in_turn):
     return block_within(BLOCK_BYTES, n, itemsize, SHORTEST, LONGEST)
 
 
@@ -91,5 +91,5 @@ class Rows(Layout):
     def width(self, shape: tuple[int, ...]) -> int:
         return shape[1] if len(shape) > 1 else 1
 
-    def arrange(self, rows: NDArray[Any]) -> NDArray[Any]:
-        return np.ascontiguousarray(rows)
+    def arrange(self, samples: NDArray[Any]) -> NDArray[Any]:
+        return np.ascontiguousarray(samples)

@@ -87,7 +87,9 @@ def test_a_heavy_peer_races_too(name):
 
 @pytest.mark.parametrize("racer", [racers.Off, racers.Nothing])
 def test_a_race_between_different_answers_is_none(racer):
-    with pytest.raises(ValueError, match=r"^backend: its array differs from the bench's by (0\.01|nan); should be within"):
+    with pytest.raises(
+        ValueError, match=r"^backend: its array differs from the bench's by (0\.01|nan); should be within"
+    ):
         measured(dataclasses.replace(RACE, backend=racer))
 
 
@@ -99,12 +101,12 @@ def arm(racer, count=1):
 
 
 def test_what_goes_wrong_in_an_arm_is_said():
-    with arm(racers.Raising) as arms, pytest.raises(ArmFailed, match="^it: MemoryError: no room for X$"):
+    with arm(racers.Raising) as arms, pytest.raises(ArmFailed, match=r"^it: MemoryError: no room for X$"):
         arms["it"].first()
 
 
 def test_an_arm_that_dies_is_noticed():
-    with arm(racers.Dying) as arms, pytest.raises(ArmFailed, match="^it: its process ended with status 3$"):
+    with arm(racers.Dying) as arms, pytest.raises(ArmFailed, match=r"^it: its process ended with status 3$"):
         arms["it"].first()
 
 
@@ -143,12 +145,15 @@ def test_what_a_backend_has_not_is_left_out(changes, reason):
 
 def test_a_missing_library_is_left_out(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(LeftOut, match="^backend: torch needs torch, which is not installed: pip install -e"):
+    with pytest.raises(LeftOut, match=r"^backend: torch needs torch, which is not installed: pip install -e"):
         dataclasses.replace(RACE, backend=Torch).check()
 
 
 def test_what_is_wrong_is_no_reason_to_leave_out():
-    for changes, line in [({"loss": losses.Huber()}, "classes: 3; should be 1"), ({"threads": 10**6}, "threads: 1000000")]:
+    for changes, line in [
+        ({"loss": losses.Huber()}, "classes: 3; should be 1"),
+        ({"threads": 10**6}, "threads: 1000000"),
+    ]:
         with pytest.raises(ValueError, match=line) as caught:
             dataclasses.replace(RACE, **changes).check()
         assert not isinstance(caught.value, LeftOut)

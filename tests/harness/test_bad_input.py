@@ -75,7 +75,7 @@ REFUSED = {
     "name of MLflow's own": (["name=Default"], "name=Default: should be a name for a folder"),
     "name, swept": (["name=a,b"], "name=a,b: can't be swept; all runs of a sweep land in one place"),
     "refused by check": ([*TOYS, "behave=refuse", "when=1", "index=range(3)"], "index: 1; should be anything else (1 of 3 jobs"),
-    "left out, all of them": ([*TOYS, "behave='leave out'", "when=1", "index=1,2"], "index: none above 0 here (2 of 2 jobs can't run;"),
+    "left out, all of them": ([*TOYS, "behave='leave out'", "when=1", "index=1,2"], "index: none above 0 here (2 of 2 jobs"),
     "refused by a stamp": ([*TOYS[:2], "experiment=reader", "data.path=gone"], "data.path=gone: no such file"),
     "class": (["experiment._target_=toys.Tyo"], "_target_=toys.Tyo: there is no such class; should be importable, "),
     "reserved name": ([*TOYS[:2], "experiment=reserved"], "seconds: reports use this name; toys.Reserved should call its "),

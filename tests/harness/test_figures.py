@@ -246,7 +246,9 @@ def test_a_heat_map_without_a_second_axis_has_a_row_for_all_others_and_each_runs
 # Rooflines
 
 
-ROOFLINE = Roofline("rate/it", "model/intensity", "t", flat="roof/flat", slope="roof/slope", by="backend", roof_of="dtype")
+ROOFLINE = Roofline(
+    "rate/it", "model/intensity", "t", flat="roof/flat", slope="roof/slope", by="backend", roof_of="dtype"
+)
 
 
 def test_a_roofline_has_a_roof_for_each_value_and_a_point_for_each_run():

@@ -24,7 +24,9 @@ class Toy(Experiment):
     rate: Positive = 0.5
     rows: int = 3
     pause: float = 0.0
-    behave: Literal["well", "raise", "leave", "nonsense", "misname", "refuse", "leave out", "kill", "term", "interrupt"] = "well"
+    behave: Literal[
+        "well", "raise", "leave", "nonsense", "misname", "refuse", "leave out", "kill", "term", "interrupt"
+    ] = "well"
     when: int = -1
     once: str = ""  # a file that, if it is there, makes the toy behave
     say: str = "the toy broke\nwith a second line"

@@ -241,7 +241,7 @@ def test_every_kernel_is_compiled_with_these_flags():
         assert options.get("parallel", False) == (name in ("forward", "gradient"))
 
 
-INSTRUCTIONS = ("blas.py", "single.py", "tiles.py", "vectors.py")
+INSTRUCTIONS = ("blas.py", "single.py", "threads.py", "tiles.py", "vectors.py")
 
 
 @pytest.mark.parametrize("path", [pytest.param(p, id=p.relative_to(PACKAGE).as_posix()) for p in SOURCES])
@@ -257,7 +257,7 @@ def test_only_one_module_sets_flags(path):
             allowed |= {"get_cython_function_address"} if path.name == "blas.py" else set()
             assert {alias.name for alias in node.names} <= allowed, f"line {node.lineno}"
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "numba":
-            assert node.attr in {"config", "get_num_threads", "set_num_threads"}, f"line {node.lineno}"
+            assert node.attr in {"config", "get_num_threads", "set_num_threads", "get_thread_id"}, f"line {node.lineno}"
 
 
 # Signatures

@@ -21,13 +21,13 @@ OUTPUTS = [1, 2, 3, 4, 5, 6, 7, 10, 11, 26]
 
 
 @numba.njit
-def dots(A, rows, ahead, count, offset, length, B, out, at, add):
-    simd.dots(A, rows, ahead, 0, count, offset, length, B, out, at, add)
+def dots(A, rows, ahead, count, offset, length, B, out, at, add, half=True):
+    simd.dots(A, rows, ahead, 0, count, offset, length, B, out, at, add, half)
 
 
 @numba.njit
-def mixtures(A, rows, count, offset, length, S, out, at):
-    simd.mixtures(A, rows, rows, 0, count, offset, length, S, out, at)
+def mixtures(A, rows, count, offset, length, S, out, at, first=0, half=True):
+    simd.mixtures(A, rows, rows, 0, first, count, offset, length, S, out, at, half)
 
 
 @numba.njit
@@ -81,6 +81,19 @@ def test_mixtures_at_every_edge(dtype, length):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("length", LENGTHS)
+@pytest.mark.parametrize("half", [False, True])
+def test_mixtures_of_a_part_of_the_rows_and_what_is_fetched_on_the_way(dtype, length, half):
+    rng = np.random.default_rng(length)
+    A, S = (rng.standard_normal(shape).astype(dtype) for shape in ((12, length), (7, 12)))
+    rows, out, dotted = rng.permutation(12), np.zeros((7, length), dtype), np.empty((7, 12), dtype)
+    mixtures(A, rows, 5, 0, length, S, out, 0, first=3, half=half)
+    close(out, S[:, 3:8] @ A[rows[3:8]], dtype)
+    dots(A, rows, rows[::-1].copy(), 12, 0, length, out, dotted, 0, False, half=half)
+    close(dotted, out @ A[rows].T, dtype)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("length", LENGTHS)
 def test_one_sample_at_every_edge(dtype, length):
     rng = np.random.default_rng(length)
     for k in [*OUTPUTS, 16, 17, 33]:
@@ -106,11 +119,11 @@ def test_the_plain_tiles_are_the_same(dtype):
     compiled = [np.ones((5, 40), dtype) for _ in range(3)]
     by_hand = [np.ones((5, 40), dtype) for _ in range(3)]
     dots(A, rows, rows, 4, 2, 33, B, compiled[0], 1, False)
-    plain.dot_tile(A, rows, rows, 0, 0, 4, 2, 33, B, 0, 5, by_hand[0], 1, False)
+    plain.dot_tile(A, rows, rows, 0, 0, 4, 2, 33, B, 0, 5, by_hand[0], 1, False, True)
     dots(A, rows, rows, 1, 2, 33, B, compiled[1], 1, True)
-    plain.dot_tile(A, rows, rows, 0, 0, 1, 2, 33, B, 0, 5, by_hand[1], 1, True)
+    plain.dot_tile(A, rows, rows, 0, 0, 1, 2, 33, B, 0, 5, by_hand[1], 1, True, True)
     mixtures(A, rows, 6, 2, 3, S, compiled[2], 1)
-    plain.mixture_tile(A, rows, rows, 0, 6, 2, S, 0, 5, by_hand[2], 1, 1, 3)
+    plain.mixture_tile(A, rows, rows, 0, 0, 6, 2, S, 0, 5, by_hand[2], 1, 1, 3, True)
     for got, expected in zip(compiled, by_hand, strict=True):
         close(got, expected, dtype)
 
