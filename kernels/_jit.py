@@ -93,6 +93,12 @@ def named(kernel: F, *parts: str) -> F:
     return kernel
 
 
+def copied(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function once more, to be compiled under another name."""
+    assert isinstance(function, FunctionType)
+    return FunctionType(function.__code__, function.__globals__, function.__name__, None, function.__closure__)
+
+
 def parallel(signature: Any, *parts: type) -> Callable[[F], F]:
     """Compile at once for `signature`, with `prange` loops on all threads; cached on disk if all `parts` are ours."""
     return _compile(signature, parts, parallel=True)
@@ -198,7 +204,7 @@ def apart(signature: Callable[[types.Float], Any]) -> Callable[[F], F]:
 
         @functools.cache
         def symbol(real: types.Float) -> str:
-            copy = named(FunctionType(function.__code__, function.__globals__, function.__name__), real.name)
+            copy = named(copied(function), real.name)
             return _publish(serial(signature(real))(copy), copy)
 
         _apart.append(symbol)
@@ -209,5 +215,6 @@ def apart(signature: Callable[[types.Float], Any]) -> Callable[[F], F]:
 
 def link(real: types.Float) -> None:
     """Make what stands apart known to the linker. To be called before a kernel for `real` is read from the disk."""
+    numba.get_num_threads()  # and so what Numba's own pool of threads answers
     for symbol in _apart:
         symbol(real)

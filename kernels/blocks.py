@@ -48,16 +48,15 @@ BLOCKS_AHEAD = 2
 
 
 def walk(layout: type[Layout], act: Kernel) -> Kernel:
-    """`walk(X, order, start, stop, then, seat, work, given)`: `act` on each block of the samples start … stop.
+    """`walk(X, order, start, stop, then, seat, desk, given, out)`: `act` on each block of the samples start … stop.
 
-    The sum of what it returns. `then` is where the same thread goes on after that; `work` is from `desk`, where the thread
-    has its `seat`; `given` is for `act` alone.
+    The sum of what it returns; the arguments are those of `kernels.visits.shared`.
     """
     settle, extent = layout.settle, layout.extent
 
-    def walk(X, order, start, stop, then, seat, work, given):
-        desk, room, numbers, counted = work
-        size, in_turn = desk.shape[2], order.size == 0
+    def walk(X, order, start, stop, then, seat, desk, given, out):
+        table, room, numbers, counted = desk
+        size, in_turn = table.shape[2], order.size == 0
         end = extent(X)[0] if in_turn else order.size
         picks, ahead = numbers[seat, 0], numbers[seat, 1]
         total = 0.0
@@ -67,7 +66,7 @@ def walk(layout: type[Layout], act: Kernel) -> Kernel:
             later = begin + BLOCKS_AHEAD * count
             pick(order, later if later < stop else then + later - stop, end, count, ahead)
             settle(X, picks, count, in_turn, room[seat])
-            total += act(X, picks, ahead, begin, count, in_turn, counted, desk[seat], room[seat], seat, given)
+            total += act(X, picks, ahead, begin, count, in_turn, counted, table[seat], room[seat], seat, given, out)
         return total
 
     return inline(walk)

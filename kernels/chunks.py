@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 from numba import prange, types
 
-from kernels._jit import COMPILED, inline, linked, named, once, parallel
+from kernels._jit import COMPILED, inline, linked, named, once, parallel, serial
 from kernels.blocks import TAKE, add_weighed, spoilt
 from kernels.layouts import Layout
 from kernels.layouts.rows import load, store
 from kernels.losses import Loss
-from kernels.losses.base import SPARE
+from kernels.losses.base import SPARE, block_of
 from kernels.signatures import Kernel, reads, reads_targets, real_type, writes
 
 if COMPILED:
@@ -102,11 +102,16 @@ def products(layout: type[Layout], dtype: np.dtype[Any], turned: bool = False) -
 
 
 def _linked(
-    function: Kernel, parts: tuple[type[Loss] | type[Layout], ...], dtype: np.dtype[Any], name: str, *kinds: Any
+    function: Kernel,
+    parts: tuple[type[Loss] | type[Layout], ...],
+    dtype: np.dtype[Any],
+    name: str,
+    *kinds: Any,
+    alone: bool = False,
 ) -> Kernel:
     names = ["wide", *(part.name for part in parts), dtype.name, *([name] if name else [])]
     signature = types.void(*kinds)
-    return linked(parallel(signature, *parts), named(function, *names), signature)
+    return linked((serial if alone else parallel)(signature, *parts), named(function, *names), signature)
 
 
 @once
@@ -114,17 +119,23 @@ def gather(layout: type[Layout], dtype: np.dtype[Any]) -> Kernel:
     """`gather(X, order, first, count, room)`: the samples order[first] … side by side, as they lie in X."""
     features_first = layout.features_first
 
-    def gather(X, order, first, count, room):
-        for task in prange(room.shape[0]):
-            row = np.int64(task)
-            if features_first:
-                for r in range(count):
-                    room[row, r] = X[row, order[first + r]]
-            elif row < count:
-                room[row] = X[order[first + row]]
+    def gather_row(X, order, first, count, room, row):
+        if features_first:
+            for r in range(count):
+                room[row, r] = X[row, order[first + r]]
+        elif row < count:
+            sample, copy = X[order[first + row]], room[row]
+            for f in range(copy.size):
+                copy[f] = sample[f]
 
     real, whole = real_type(dtype), types.int64
     kinds = reads(real, 2), reads(whole, 1), whole, whole, writes(real, 2)
+    fetch = _linked(gather_row, (layout,), dtype, "", *kinds, whole, alone=True)
+
+    def gather(X, order, first, count, room):
+        for task in prange(room.shape[0]):
+            fetch(X, order, first, count, room, np.int64(task))
+
     return _linked(gather, (layout,), dtype, "", *kinds)
 
 
@@ -153,28 +164,31 @@ def losses_of(loss: type[Loss], dtype: np.dtype[Any]) -> Kernel:
     `totals` (groups, 2): the sum of a group's losses, each times `weight`, NaN if a target is none; 0, NaN if a logit is
     infinite or NaN.
     """
-    block, take, real = loss.block, TAKE[loss.target], real_type(dtype)
+    block, take, real = block_of(loss, dtype), TAKE[loss.target], real_type(dtype)
 
-    def losses(y, order, first, count, H, p, weight, desk, v, targets, totals):
-        k = H.shape[1]
-        for task in prange(groups_of(count)):
-            group = np.int64(task)
-            start = GROUP * group
-            size, fine = min(GROUP, count - start), True
-            for r in range(start, start + size):
-                fine &= take(y, order[first + r] if order.size else first + r, targets, r, k)
-            own, spare = desk[group, :k], desk[group, k:]
-            load(H, start, size, own)
-            totals[group, 1] = spoilt(own, size)
-            block(own, size, targets[start : start + size], v[start : start + size], p, spare)
-            store(own, H, start, size)
-            totals[group, 0] = add_weighed(0.0, v[start : start + size], size, weight) if fine else np.nan
+    def group_losses(y, order, first, count, H, p, weight, desk, v, targets, totals, group):
+        k, start = H.shape[1], GROUP * group
+        size, fine = min(GROUP, count - start), True
+        for r in range(start, start + size):
+            fine &= take(y, order[first + r] if order.size else first + r, targets, r, k)
+        own, spare = desk[group, :k], desk[group, k:]
+        load(H, start, size, own)
+        totals[group, 1] = spoilt(own, size)
+        block(own, size, targets[start : start + size], v[start : start + size], p, spare)
+        store(own, H, start, size)
+        totals[group, 0] = add_weighed(0.0, v[start : start + size], size, weight) if fine else np.nan
 
     y, whole, H, v = reads_targets(loss.target, real), types.int64, writes(real, 2), writes(types.float64, 1)
     kinds = (
         y, reads(whole, 1), whole, whole, H, reads(real, 1), types.float64, writes(real, 3), v, writes(y.dtype, y.ndim),
         writes(types.float64, 2),
     )  # fmt: skip
+    of_group = _linked(group_losses, (loss,), dtype, "", *kinds, whole, alone=True)
+
+    def losses(y, order, first, count, H, p, weight, desk, v, targets, totals):
+        for task in prange(groups_of(count)):
+            of_group(y, order, first, count, H, p, weight, desk, v, targets, totals, np.int64(task))
+
     return _linked(losses, (loss,), dtype, "", *kinds)
 
 

@@ -70,7 +70,7 @@ def epoch(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> Kerne
         samples = order.size if order.size else extent(X)[0]
         most = partials(batch, n, k, X.itemsize)
         table = make(X, seats(most), k, batch, order.size == 0)
-        data, work = (X, y, order), table + places(table[0], y)
+        v, targets = places(table[0], y)
         length = padded(n, X.itemsize)
         losses, W, totals = np.empty(most), turned(theta, length), np.empty((k, n))
         at_once = most == 1 and batch <= table[0].shape[2]
@@ -81,12 +81,13 @@ def epoch(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> Kerne
             stop, weight = first + size, 1.0 / size
             parts = 1 if at_once else partials(size, n, k, X.itemsize)
             scale = -step_size * weight if at_once else 1.0
+            given = (y, W, p, weight, scale, v, targets)
             if parts == 1:
                 if not at_once:
                     clear(G, 0)
-                losses[0] = visit(data, first, stop, stop, 0, W, p, weight, scale, work, G[0])
+                losses[0] = visit(X, order, first, stop, stop, 0, table, given, G[0])
             else:
-                share(data, first, size, batch, parts, W, p, weight, scale, work, G, losses)
+                share(X, order, first, size, batch, parts, table, given, G, losses)
             mean = add_weighed(mean, losses, parts, size / samples)
             if not at_once:
                 add(G, parts, -step_size * weight, True, totals, W[:, :n])

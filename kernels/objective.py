@@ -12,6 +12,8 @@ from kernels.layouts import Layout
 from kernels.losses import Loss
 from kernels.signatures import Kernel
 
+_Ready = tuple[Kernel, Loss, NDArray[Any], Layout, NDArray[Any]]
+
 
 class Objective:
     """f(θ) = 1/m Σᵢ ℓ(hᵢ, yᵢ) with H = Xθ, for one loss and one layout (notes: 3rd element, 7.3).
@@ -37,8 +39,9 @@ class Objective:
             raise ValueError(f"loss: {loss!r}; should be a name or a Loss object")
         if not isinstance(self.layout, Layout):
             raise ValueError(f"layout: {layout!r}; should be a name or a Layout object")
-        # By the dtype of X, once it was asked for: the kernel, the loss and its constants, the layout, a y of no samples.
-        self._ready: dict[np.dtype[Any], tuple[Kernel, Loss, NDArray[Any], Layout, NDArray[Any]]] = {}
+        # By the dtype of X, once it was asked for: the kernel, the loss and its constants, the layout, a y of no samples. First
+        # those for one sample, then those for several.
+        self._ready: tuple[dict[np.dtype[Any], _Ready], dict[np.dtype[Any], _Ready]] = {}, {}
 
     def __repr__(self) -> str:
         return f"Objective({self.loss!r}, layout={self.layout.name!r})"
@@ -83,13 +86,14 @@ class Objective:
         samples = visits.size or self.layout.samples(X.shape)
         visits = self.layout.visiting(visits, samples, self.layout.samples(X.shape))
         road = wide if wide.pays(samples, weights) else passes
-        kernel = road.fused(type(self.loss), type(self.layout), X.dtype)
+        fused = passes.fused_of_one if samples == 1 else road.fused
+        kernel = fused(type(self.loss), type(self.layout), X.dtype)
         constants = self.loss.constants(X.dtype)
         value, fine = kernel(X, targets, visits, weights, constants, grad)
         if not fine:
             self._blame(X, y, targets, theta)
         if road is passes:
-            self._ready[X.dtype] = kernel, self.loss, constants, self.layout, targets[:0]
+            self._ready[samples > 1][X.dtype] = kernel, self.loss, constants, self.layout, targets[:0]
         return value, grad.reshape(np.shape(theta))
 
     def _at_once(self, X: ArrayLike, y: ArrayLike, theta: ArrayLike) -> tuple[float, NDArray[Any]] | None:
@@ -97,11 +101,12 @@ class Objective:
 
         On a small problem the checks of the other road would take several times as long as the answer.
         """
-        if not (type(X) is type(y) is type(theta) is np.ndarray and X.dtype in self._ready):
+        if not (type(X) is type(y) is type(theta) is np.ndarray) or y.ndim == 0 or theta.nbytes > wide.WIDE_BYTES:
             return None
-        if theta.nbytes > wide.WIDE_BYTES:
+        ready = self._ready[len(y) > 1].get(X.dtype)
+        if ready is None:
             return None
-        kernel, loss, constants, layout, like = self._ready[X.dtype]
+        kernel, loss, constants, layout, like = ready
         if loss is not self.loss or layout is not self.layout or theta.dtype != X.dtype:
             return None
         if y.dtype != like.dtype or y.ndim != like.ndim or X.ndim != 2:

@@ -11,132 +11,121 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import prange, types
+from numba import types
 
-from kernels._jit import inline, link, named, once, parallel, serial
-from kernels.blocks import TAKE, add_weighed, desk, place_for_one, places, spoilt, total_size, walk
+from kernels._jit import inline, named, once, serial
+from kernels.blocks import TAKE, add_weighed, desk, place_for_one, places, spoilt, total_size
 from kernels.layouts import Layout
 from kernels.losses import Loss
 from kernels.signatures import Kernel, reads, reads_targets, real_type, writes
 from kernels.simd import outer, product
 from kernels.sums import adding, clear, padded, partials, turned
-from kernels.threads import seat, seats
-from kernels.visits import visits
+from kernels.threads import seats
+from kernels.visits import shared, visits
 
 
 @once
 def forward(layout: type[Layout], dtype: np.dtype[Any]) -> Kernel:
     """`forward(X, order, theta (n, k), out)`: the logits of the samples in `order`, written to `out` in the layout's shape."""
     real = real_type(dtype)
-    link(real)
-    logits, store, extent = layout.logits, layout.store, layout.extent
+    logits, store, extent, make = layout.logits, layout.store, layout.extent, desk(layout)
 
     @inline
-    def act(X, picks, ahead, begin, count, in_turn, counted, table, room, seat, given):
+    def act(X, picks, ahead, begin, count, in_turn, counted, table, room, seat, given, none):
         W, out = given
         H = table[: W.shape[0]]
         logits(X, picks, ahead, count, in_turn, counted, W, H, room, False)
         store(H, out, begin, count)
         return spoilt(H, count)
 
-    make, over_blocks = desk(layout), walk(layout, act)
+    _, share = shared("logits", act, (writes(real, 2), writes(real, 2)), (layout,), dtype)
 
     def forward(X, order, theta, out):
         n, k = theta.shape
         samples = order.size if order.size else extent(X)[0]
         parts = partials(samples, n, k, X.itemsize)
-        work, given = make(X, seats(parts), k, samples, order.size == 0), (turned(theta, padded(n, X.itemsize)), out)
+        table, given = make(X, seats(parts), k, samples, order.size == 0), (turned(theta, padded(n, X.itemsize)), out)
         doubts = np.empty(parts)
-        for task in prange(parts):
-            part = np.int64(task)
-            start, stop = samples * part // parts, samples * (part + 1) // parts
-            doubts[part] = over_blocks(X, order, start, stop, stop, seat(), work, given)
+        share(X, order, 0, samples, 0, parts, table, given, np.empty((parts, 0, 0), X.dtype), doubts)
         return doubts.sum() == 0
 
     signature = types.boolean(reads(real, 2), reads(types.int64, 1), reads(real, 2), writes(real, 2))
-    return parallel(signature, layout)(named(forward, layout.name, dtype.name))
+    return serial(signature, layout)(named(forward, layout.name, dtype.name))
 
 
 @once
 def gradient(layout: type[Layout], dtype: np.dtype[Any]) -> Kernel:
     """`gradient(X, order, deltas, grad (n, k))`: grad = XᵀΔ over the samples in `order`."""
     real = real_type(dtype)
-    link(real)
-    load, accumulate, extent = layout.load, layout.accumulate, layout.extent
+    load, accumulate, extent, make = layout.load, layout.accumulate, layout.extent, desk(layout)
 
     @inline
-    def act(X, picks, ahead, begin, count, in_turn, counted, table, room, seat, given):
-        deltas, G = given
-        H = table[: G.shape[0]]
-        load(deltas, begin, count, H)
-        accumulate(X, picks, ahead, count, in_turn, counted, H, G, room, False)
+    def act(X, picks, ahead, begin, count, in_turn, counted, table, room, seat, given, out):
+        H = table[: out.shape[0]]
+        load(given[0], begin, count, H)
+        accumulate(X, picks, ahead, count, in_turn, counted, H, out, room, False)
         return 0.0
 
-    make, over_blocks, add = desk(layout), walk(layout, act), adding(dtype)
+    (_, share), add = shared("gradient", act, (reads(real, 2),), (layout,), dtype), adding(dtype)
 
     def gradient(X, order, deltas, grad):
         n, k = grad.shape
         samples = order.size if order.size else extent(X)[0]
         parts = partials(samples, n, k, X.itemsize)
-        G = np.zeros((parts, k, padded(n, X.itemsize)), X.dtype)
-        work = make(X, seats(parts), k, samples, order.size == 0)
-        for task in prange(parts):
-            part = np.int64(task)
-            start, stop = samples * part // parts, samples * (part + 1) // parts
-            over_blocks(X, order, start, stop, stop, seat(), work, (deltas, G[part]))
+        table, G = (
+            make(X, seats(parts), k, samples, order.size == 0),
+            np.empty((parts, k, padded(n, X.itemsize)), X.dtype),
+        )
+        share(X, order, 0, samples, 0, parts, table, (deltas,), G, np.empty(parts))
         return add(G, parts, 1.0, False, np.empty((k, n)), grad.T)
 
     signature = types.boolean(reads(real, 2), reads(types.int64, 1), reads(real, 2), writes(real, 2))
-    return parallel(signature, layout)(named(gradient, layout.name, dtype.name))
+    return serial(signature, layout)(named(gradient, layout.name, dtype.name))
 
 
 @once
 def fused(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> Kernel:
-    """`fused(X, y, order, theta (n, k), p, grad (n, k))` → (mean loss, fine): both products from one read of X.
+    """`fused(X, y, order, theta (n, k), p, grad (n, k))` → (mean loss, fine), for two samples or more: one read of X.
 
     `fine` is False, and nothing else can be relied on, if shapes do not fit or a target is none; and it is False if the
     mean or any of `grad`, the mean gradient, is infinite or NaN.
     """
     real = real_type(dtype)
-    extent, make = layout.extent, desk(layout)
+    extent, make, fits = layout.extent, desk(layout), fitting(loss, layout)
     visit, share = visits(loss, layout, dtype)
     add = adding(dtype)
-    alone, one_logit = inline(_alone(loss, layout)), loss.target.one_logit
 
     def fused(X, y, order, theta, p, grad):
+        if not fits(X, y, theta, grad):
+            return np.nan, False
         n, k = theta.shape
-        all_samples, width = extent(X)
-        if width != n or len(y) != all_samples or (y.ndim == 2 and y.shape[1] != k) or grad.shape != theta.shape:
-            return np.nan, False
-        if X.size == 0 or k == 0 or (one_logit and k != 1):
-            return np.nan, False
-        samples = order.size if order.size else all_samples
-        if samples == 1:
-            return alone(X, y, order, theta, p, grad)
+        samples = order.size if order.size else extent(X)[0]
         parts = partials(samples, n, k, X.itemsize)
         length = padded(n, X.itemsize)
         W, G, losses = turned(theta, length), np.empty((parts, k, length), X.dtype), np.empty(parts)
-        table = make(X, seats(parts), k, samples, order.size == 0)
-        data, work, weight = (X, y, order), table + places(table[0], y), 1.0 / samples
+        table, weight = make(X, seats(parts), k, samples, order.size == 0), 1.0 / samples
+        given = (y, W, p, weight, 1.0) + places(table[0], y)  # noqa: RUF005  Numba has no starred tuples
         if parts == 1:  # no thread is woken for a small batch
             clear(G, 0)
-            losses[0] = visit(data, 0, samples, samples, 0, W, p, weight, 1.0, work, G[0])
+            losses[0] = visit(X, order, 0, samples, samples, 0, table, given, G[0])
         else:
-            share(data, 0, samples, samples, parts, W, p, weight, 1.0, work, G, losses)
+            share(X, order, 0, samples, samples, parts, table, given, G, losses)
         mean = add_weighed(0.0, losses, parts, 1.0)
         return mean, add(G, parts, weight, False, np.empty((k, n)), grad.T) and np.isfinite(mean)
 
-    signature = types.Tuple((types.float64, types.boolean))(
-        reads(real, 2), reads_targets(loss.target, real), reads(types.int64, 1), reads(real, 2), reads(real, 1), writes(real, 2)
-    )  # fmt: skip
+    signature = _fused_signature(loss, real)
     return serial(signature, loss, layout)(named(fused, loss.name, layout.name, dtype.name))
 
 
-def _alone(loss: type[Loss], layout: type[Layout]) -> Kernel:
-    """`fused` for one sample, with θ as the caller has it."""
-    block, as_row, take = loss.block, layout.as_row, TAKE[loss.target]
+@once
+def fused_of_one(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> Kernel:
+    """`fused` for one sample, with θ as the caller has it. Where numbers are near the largest, `fine` may be too careful."""
+    real = real_type(dtype)
+    block, as_row, take, fits = loss.block, layout.as_row, TAKE[loss.target], fitting(loss, layout)
 
-    def alone(X, y, order, theta, p, grad):
+    def fused_of_one(X, y, order, theta, p, grad):
+        if not fits(X, y, theta, grad):
+            return np.nan, False
         n, k = theta.shape
         H, spare, v, targets = place_for_one(X, y, k)
         sample = order[0] if order.size else 0
@@ -145,7 +134,27 @@ def _alone(loss: type[Loss], layout: type[Layout]) -> Kernel:
         product(A, row, theta, H)
         block(H.reshape(k, 1), 1, targets, v, p, spare)
         outer(A, row, H, grad)
-        # No |x·δ| is above Σ|x| · Σ|δ|. Where that is too much, `fine` may be too careful: the caller looks for himself.
+        # No |x·δ| is above Σ|x| · Σ|δ|.
         return v[0], fine and np.isfinite(v[0]) and np.isfinite(total_size(A[row]) * total_size(H[0]))
 
-    return alone
+    return serial(_fused_signature(loss, real), loss, layout)(named(fused_of_one, loss.name, layout.name, dtype.name))
+
+
+def _fused_signature(loss: type[Loss], real: types.Float) -> Any:
+    y, order = reads_targets(loss.target, real), reads(types.int64, 1)
+    result = types.Tuple((types.float64, types.boolean))
+    return result(reads(real, 2), y, order, reads(real, 2), reads(real, 1), writes(real, 2))
+
+
+def fitting(loss: type[Loss], layout: type[Layout]) -> Kernel:
+    """`fits(X, y, theta, grad)`: whether there is a sample, a feature and an output, and all shapes agree."""
+    extent, one_logit = layout.extent, loss.target.one_logit
+
+    def fits(X, y, theta, grad):
+        n, k = theta.shape
+        samples, width = extent(X)
+        if width != n or len(y) != samples or (y.ndim == 2 and y.shape[1] != k) or grad.shape != theta.shape:
+            return False
+        return X.size > 0 and (k == 1 if one_logit else k > 0)
+
+    return inline(fits)

@@ -35,8 +35,13 @@ def reads_targets(target: Target, real: types.Float) -> types.Array:
     return reads(real, 2 if target is Target.COUNTS else 1)
 
 
+def desk_types(real: types.Float) -> tuple[types.Array, ...]:
+    """What each thread works with: `kernels.blocks.desk`."""
+    return writes(real, 3), writes(real, 3), writes(types.int64, 3), writes(types.int64, 1)
+
+
 def takes_targets(target: Target, real: types.Float) -> types.Array:
-    """Room for the targets of blocks, one block for each partial sum."""
+    """Room for the targets of blocks, one block for each thread."""
     if target is Target.CLASS:
         return writes(types.int64, 2)
     return writes(real, 3 if target is Target.COUNTS else 2)

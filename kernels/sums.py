@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numba import prange, types
 
-from kernels._jit import inline, linked, named, once, parallel
+from kernels._jit import apart, inline, link, linked, named, once, parallel
 from kernels.signatures import Kernel, real_type, writes
 
 # A partial sum is worth a thread's while from about this many multiply-adds on (some 10 µs of work).
@@ -65,7 +65,15 @@ def clear(G, part):
             G[part, j, f] = 0
 
 
-@inline
+def _span_signature(real):
+    # the gradient as the caller has it, seen as (k, n), lies in steps
+    whole, out = types.int64, types.Array(real, 2, "A")
+    return types.boolean(
+        writes(real, 3), whole, whole, whole, types.float64, types.boolean, writes(types.float64, 2), out
+    )
+
+
+@apart(_span_signature)
 def add_span(G, parts, start, stop, weight, keep, totals, out):
     """out[j, f] ← keep · out[j, f] + weight · Σ G[part, j, f] for f in start … stop, in float64 and in the order of the parts.
 
@@ -83,9 +91,14 @@ def add_span(G, parts, start, stop, weight, keep, totals, out):
             for f in range(total.size):
                 total[f] += more[f]
         for f in range(total.size):
-            x = out.dtype.type(total[f] * weight + (to[f] if keep else zero))
-            to[f] = x
-            spoilt += x * zero
+            total[f] *= weight
+        if keep:
+            for f in range(total.size):
+                total[f] += to[f]
+        for f in range(total.size):  # apart from the copy, which no vector does: `out` may lie in steps
+            spoilt += out.dtype.type(total[f]) * zero
+        for f in range(total.size):
+            to[f] = total[f]
     return spoilt == zero
 
 
@@ -106,8 +119,10 @@ def adding(dtype: np.dtype[Any]) -> Kernel:
         return fine == spans
 
     real = real_type(dtype)
-    out = types.Array(real, 2, "A")
-    signature = types.boolean(writes(real, 3), types.int64, types.float64, types.boolean, writes(types.float64, 2), out)
+    link(real)
+    signature = types.boolean(
+        writes(real, 3), types.int64, types.float64, types.boolean, writes(types.float64, 2), types.Array(real, 2, "A")
+    )
     shared = linked(parallel(signature), named(add_up, dtype.name), signature)
 
     @inline

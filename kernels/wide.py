@@ -13,7 +13,7 @@ import numpy as np
 from numba import types
 from numpy.typing import NDArray
 
-from kernels._jit import COMPILED, link, named, once, serial
+from kernels._jit import COMPILED, named, once, serial
 from kernels.chunks import chunk, gather, places, products, room_for, visiting
 from kernels.layouts import Layout
 from kernels.losses import Loss
@@ -39,7 +39,6 @@ def pays(samples: int, theta: NDArray[Any]) -> bool:
 def fused(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> Kernel:
     """`kernels.passes.fused`, for a wide θ; `fine` is False as well if a logit is infinite or NaN."""
     real, extent, room_of = real_type(dtype), layout.extent, room_for(layout)
-    link(real)
     visit = visiting(loss, layout, dtype)
 
     def fused(X, y, order, theta, p, grad):
@@ -65,7 +64,6 @@ def fused(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> Kerne
 def epoch(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> Kernel:
     """`kernels.epochs.epoch`, for a wide θ. A batch of one chunk goes into θ at once; a longer one is summed first."""
     real, extent, room_of = real_type(dtype), layout.extent, room_for(layout)
-    link(real)
     visit = visiting(loss, layout, dtype)
 
     def epoch(X, y, order, theta, p, batch, step_size):

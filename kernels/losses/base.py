@@ -20,7 +20,7 @@ from numba import types
 from numpy.typing import ArrayLike, NDArray
 
 from kernels import check
-from kernels._jit import inline, named, once, serial
+from kernels._jit import copied, inline, linked, named, once, serial
 from kernels.signatures import Kernel, reads, reads_targets, real_type, writes
 from kernels.targets import Target
 
@@ -85,6 +85,17 @@ def pointwise(loss: type[Loss], dtype: np.dtype[Any]) -> Kernel:
 
     signature = types.void(writes(real, 2), reads_targets(loss.target, real), writes(types.float64, 1), reads(real, 1))
     return serial(signature, loss)(named(pointwise, loss.name, dtype.name))
+
+
+@once
+def block_of(loss: type[Loss], dtype: np.dtype[Any]) -> Kernel:
+    """The loss's block for one float type, compiled on its own: kernels call it."""
+    real = real_type(dtype)
+    y = reads_targets(loss.target, real)
+    signature = types.void(
+        writes(real, 2), types.int64, writes(y.dtype, y.ndim), writes(types.float64, 1), reads(real, 1), writes(real, 2)
+    )
+    return linked(serial(signature, loss), named(copied(loss.block), loss.name, dtype.name), signature)
 
 
 def elementwise(value: Callable[..., Any], delta: Callable[..., Any]) -> Block:

@@ -89,6 +89,35 @@ def test_the_second_process_finds_what_the_first_compiled_until_a_formula_change
         assert each["config"] == [cache, cache]  # as the user had it
 
 
+FIRST = """
+import json, numpy as np
+from kernels import Objective
+rng = np.random.default_rng(0)
+X, theta = rng.standard_normal((40, 5)), np.zeros((5, 3))
+y, delta, f = rng.integers(0, 3, 40), rng.standard_normal((40, 3)), Objective("softmax")
+print(json.dumps(np.abs({call}).sum().item()))
+"""
+PASSES = {
+    "forward": "f.forward(X, theta + 1)",
+    "gradient": "f.gradient(X, delta)",
+    "fused": "f.value_and_grad(X, y, theta)[1]",
+    "fused, one sample": "f.value_and_grad(X[:1], y[:1], theta)[1]",
+    "epoch": "[f.sgd_epoch(X, y, theta, 8, 0.1)]",
+    "epoch, one by one": "[f.sgd_epoch(X, y, theta, 1, 0.1)]",
+}
+
+
+@pytest.mark.slow
+@compiled
+@pytest.mark.parametrize("name", PASSES)
+def test_any_pass_may_be_the_first_of_its_process_compiled_or_read_from_the_disk(name, copy, tmp_path):
+    """A symbol that is not known yet would end the process."""
+    first, second = (
+        report(copy, FIRST.replace("{call}", PASSES[name]), NUMBA_CACHE_DIR=str(tmp_path)) for _ in range(2)
+    )
+    assert first == second > 0
+
+
 FOREIGN = """
 from dataclasses import dataclass
 from kernels import losses
@@ -233,12 +262,17 @@ def test_fast_math_keeps_nan_and_infinity():
 
 @compiled
 def test_every_kernel_is_compiled_with_these_flags():
-    for name, kernel in kernels_of("huber", "rows", np.float64).items():
+    own = list(kernels_of("huber", "rows", np.float64).values())
+    for kernel in own + _jit._linked:
         options = kernel.targetoptions
         assert options["fastmath"] == _jit.FASTMATH
         assert options["nogil"]
         assert options["error_model"] == "numpy"
-        assert options.get("parallel", False) == (name in ("forward", "gradient"))
+        shares_out = kernel.py_func.__name__.startswith(
+            ("share_", "add_up_", "gather_wide", "losses_wide", "logits_wide", "accumulate_wide")
+        )
+        assert options.get("parallel", False) == shares_out
+    assert any(kernel.targetoptions.get("parallel", False) for kernel in _jit._linked)
 
 
 INSTRUCTIONS = ("blas.py", "single.py", "threads.py", "tiles.py", "vectors.py")
