@@ -34,7 +34,7 @@ class ArmFailed(RuntimeError):
 
 @dataclass(frozen=True)
 class First:
-    """What an arm's first call gave: the mean loss and the gradient, or θ after the epoch, and its seconds (compilation)."""
+    """What an arm's first call gave: logits, a gradient, or θ after the epoch; the mean loss, if any; its seconds (compilation)."""
 
     seconds: float
     value: float
@@ -118,8 +118,10 @@ def _serve(
         with f.threads(threads):
             call = load.calls(f, step_size)[work]
             start = time.perf_counter()
-            value, array = call()
-            first = First(time.perf_counter() - start, float(value), np.array(array, np.float64))
+            result = call()
+            seconds = time.perf_counter() - start
+            value, array = result if isinstance(result, tuple) else (np.nan, result)
+            first = First(seconds, float(value), np.array(array, np.float64))
             _rest()
             connection.send(first)
             while connection.recv() == "burst":

@@ -137,7 +137,7 @@ def _of_the_roof(bar: Bar, runs: pd.DataFrame, history: pd.DataFrame) -> Evidenc
 
 
 def _nowhere_slower(runs: pd.DataFrame, history: pd.DataFrame) -> Evidence | None:
-    if "time/ratio" not in runs:
+    if not {"backend", "time/ratio"} <= set(runs):
         return None
     others = runs[runs["backend"] != BENCH].sort_values("time/ratio")
     if others.empty:

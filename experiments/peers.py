@@ -108,7 +108,7 @@ class Peers(Experiment):
     def _equality(self, bench: First, peer: First) -> dict[str, float]:
         """How far apart the two results are, relative to the bench's. Raises ValueError beyond what rounding explains."""
         apart = {"array": float(np.linalg.norm(peer.array - bench.array) / np.linalg.norm(bench.array))}
-        if not np.isnan(peer.value):  # scikit-learn's epochs keep no losses
+        if not np.isnan([bench.value, peer.value]).any():  # the products have none, scikit-learn's epochs keep none
             apart["value"] = abs(peer.value - bench.value) / abs(bench.value)
         for what, error in apart.items():
             if not error <= AGREEMENT[self.dtype]:
