@@ -101,6 +101,8 @@ def _noise(runs: pd.DataFrame) -> str:
 
 def _against_the_best(bar: Bar, runs: pd.DataFrame, history: pd.DataFrame) -> Evidence | None:
     mine = _matching(runs, bar.settings)
+    if mine.empty:
+        return None
     others = mine[~mine["backend"].isin([BENCH, TUNED])].sort_values("time/ratio")
     if others.empty:
         return None
@@ -120,10 +122,9 @@ def _against_the_best(bar: Bar, runs: pd.DataFrame, history: pd.DataFrame) -> Ev
 
 def _of_the_roof(bar: Bar, runs: pd.DataFrame, history: pd.DataFrame) -> Evidence | None:
     mine = _matching(runs, bar.settings)
-    mine = mine[mine["backend"] == BENCH]
-    if mine.empty:
+    if mine.empty or BENCH not in set(mine["backend"]):
         return None
-    run = mine.iloc[0]
+    run = mine[mine["backend"] == BENCH].iloc[0]
     seconds = pd.concat([_rounds(history, run, f"rounds/{arm}_s") for arm in ("bench", "peer")])
     fastest = run["rate/bench_flop_per_s"] * run["time/bench_s"] / run["roof/flop_per_s"]
     return Evidence(

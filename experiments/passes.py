@@ -10,8 +10,9 @@ from typing import ClassVar, Literal, get_args
 import numpy as np
 
 from experiments.backends.base import Backend, Work
+from experiments.claims_passes import CLAIMS
 from experiments.workload import Workload, ceiling_metrics, counted_threads
-from harness.contract import WHOLE_RUN, Bars, Count, Curve, Experiment, Figure, HeatMap, Row, Seed
+from harness.contract import WHOLE_RUN, Bars, Claim, Count, Curve, Experiment, Figure, HeatMap, LeftOut, Row, Seed
 from harness.timing import AGAIN, REFERENCE, measure
 from kernels import threads
 from kernels.ceilings import measured
@@ -50,6 +51,7 @@ class Passes(Experiment):
     rounds: Count = 15
     seed: Seed = 0
 
+    claims: ClassVar[tuple[Claim, ...]] = CLAIMS
     figures: ClassVar[tuple[Figure, ...]] = (
         HeatMap("batch_size", "layout", "time/epoch_s", "Seconds of an SGD epoch, layout × batch", log_z=True),
         Bars("time/fused_s", "layout", "Seconds of a fused pass, by layout", interval=_interval("time", "fused", "s")),
@@ -58,14 +60,29 @@ class Passes(Experiment):
             "rate/epoch_gflop_per_s", "SGD epoch, GFLOP/s against batch size", x="batch_size", log_x=True,
             interval=_interval("rate", "epoch", "gflop_per_s"),
         ),
+        *(
+            Curve(
+                f"time/{work}_per_element_s", f"Seconds per element of X, {title}, against {axis}", x=axis,
+                log_x=True, log_y=True, interval=_interval("time", work, "per_element_s"),
+            )
+            for axis in ("samples", "features")
+            for work, title in (("fused", "value and gradient"), ("epoch", "SGD epoch"))
+        ),
+        Curve(
+            "rate/fused_gflop_per_s", "Value and gradient, GFLOP/s against threads", x="threads",
+            interval=_interval("rate", "fused", "gflop_per_s"),
+        ),
         Bars("time/fused_aa_ratio", "layout", "A/A arm: the fused pass against itself (1: the noise of this machine cancels)"),
         Bars("time/epoch_aa_ratio", "layout", "A/A arm: the SGD epoch against itself (1: the noise of this machine cancels)"),
     )  # fmt: skip
 
     def check(self) -> None:
         self._workload().check(self.backend, WORK)
-        with threads.using(self.threads), self._threads():
-            pass
+        try:
+            with threads.using(self.threads), self._threads():
+                pass
+        except ValueError as error:  # not so many threads here
+            raise LeftOut(str(error)) from error
 
     def warm_up(self) -> None:
         with self._threads():
@@ -91,7 +108,11 @@ class Passes(Experiment):
             low, high = arm.interval_s()
             metrics |= {f"time/{name}_s": arm.median_s, f"time/{name}_low_s": low, f"time/{name}_high_s": high}
             if name != REFERENCE:
-                rate = load.flop(name) / 1e9
+                rate, elements = load.flop(name) / 1e9, self.samples * self.features
+                metrics |= {
+                    f"time/{name}_{part}per_element_s": seconds / elements
+                    for part, seconds in (("", arm.median_s), ("low_", low), ("high_", high))
+                }
                 metrics[f"time/{name}_ratio"] = float(np.median(arm.seconds / arms[REFERENCE].seconds))
                 metrics[f"rate/{name}_gflop_per_s"] = rate / arm.median_s
                 metrics |= {f"rate/{name}_low_gflop_per_s": rate / high, f"rate/{name}_high_gflop_per_s": rate / low}

@@ -149,14 +149,15 @@ def test_a_missing_library_is_left_out(monkeypatch):
         dataclasses.replace(RACE, backend=Torch).check()
 
 
+def test_threads_that_are_not_there_are_left_out():
+    with pytest.raises(LeftOut, match=r"^threads: 1000000; should be in 1"):
+        dataclasses.replace(RACE, threads=10**6).check()
+
+
 def test_what_is_wrong_is_no_reason_to_leave_out():
-    for changes, line in [
-        ({"loss": losses.Huber()}, "classes: 3; should be 1"),
-        ({"threads": 10**6}, "threads: 1000000"),
-    ]:
-        with pytest.raises(ValueError, match=line) as caught:
-            dataclasses.replace(RACE, **changes).check()
-        assert not isinstance(caught.value, LeftOut)
+    with pytest.raises(ValueError, match=r"classes: 3; should be 1") as caught:
+        dataclasses.replace(RACE, loss=losses.Huber()).check()
+    assert not isinstance(caught.value, LeftOut)
 
 
 # The claims
