@@ -9,3 +9,21 @@ from pathlib import Path
 
 # Compiled kernels outlive a test session, but in the temporary folder; set before Numba is imported anywhere.
 os.environ.setdefault("NUMBA_CACHE_DIR", str(Path(tempfile.gettempdir()) / f"pystickonfire-tests-{getpass.getuser()}"))
+
+import pytest
+from problems import DTYPES, LAYOUTS, LOSSES
+
+
+@pytest.fixture(params=[p.values[0] for p in LOSSES])
+def loss(request):
+    return request.param
+
+
+@pytest.fixture(params=[p.values[0] for p in LAYOUTS])
+def layout(request):
+    return request.param
+
+
+@pytest.fixture(params=[p.values[0] for p in DTYPES], ids=[p.id for p in DTYPES])
+def dtype(request):
+    return request.param

@@ -57,3 +57,8 @@ def relative_error(measured, expected):
     """Largest deviation over the largest expected entry."""
     measured, expected = np.asarray(measured, np.float64), np.asarray(expected, np.float64)
     return np.max(np.abs(measured - expected)) / max(np.max(np.abs(expected)), np.finfo(float).tiny)
+
+
+def in_layout(layout, rows):
+    """What has a row a sample, as the layout has it."""
+    return rows if layout == "rows" else rows.T

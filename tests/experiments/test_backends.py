@@ -13,7 +13,7 @@ import naive
 import numpy as np
 import pytest
 from omegaconf import OmegaConf
-from problems import DTYPES, LAYOUTS, LOSSES, problem, relative_error
+from problems import LOSSES, in_layout, problem, relative_error
 
 from experiments import backends
 from experiments.backends.jax import Jax
@@ -70,20 +70,6 @@ def name(request):
     return request.param
 
 
-@pytest.fixture(params=[p.values[0] for p in LAYOUTS])
-def layout(request):
-    return request.param
-
-
-@pytest.fixture(params=[p.values[0] for p in DTYPES], ids=[p.id for p in DTYPES])
-def dtype(request):
-    return request.param
-
-
-def oriented(layout, rows):
-    return rows if layout == "rows" else rows.T
-
-
 def test_every_file_is_one_of_the_backends_and_the_other_way_round():
     assert set(NAMES) == set(backends.find())
 
@@ -99,9 +85,9 @@ def test_the_two_products(name, layout, dtype):
             H = c.f.forward(c.X, c.theta, c.f.native(order))
             assert np.asarray(H).dtype == dtype
             assert relative_error(H, c.p.objective.forward(c.p.X, c.p.theta, order)) <= c.tolerance
-            assert relative_error(H, oriented(layout, c.p.rows[visited] @ c.p.theta64)) <= c.tolerance
+            assert relative_error(H, in_layout(layout, c.p.rows[visited] @ c.p.theta64)) <= c.tolerance
         if supports(c.f, "gradient"):
-            deltas = np.ascontiguousarray(oriented(layout, Delta[visited]))
+            deltas = np.ascontiguousarray(in_layout(layout, Delta[visited]))
             G = c.f.gradient(c.X, c.f.native(deltas), c.f.native(order))
             assert np.asarray(G).dtype == dtype
             assert relative_error(G, c.p.objective.gradient(c.p.X, deltas, order)) <= c.tolerance
@@ -174,9 +160,9 @@ def test_a_batch_of_several_blocks(name, layout, monkeypatch):
         assert float(value) == pytest.approx(expected, rel=c.tolerance)
         assert relative_error(grad, expected_grad) <= c.tolerance
         H = c.f.forward(c.X, c.theta, c.f.native(order))
-        assert relative_error(H, oriented(layout, c.p.rows[visited] @ c.p.theta64)) <= c.tolerance
+        assert relative_error(H, in_layout(layout, c.p.rows[visited] @ c.p.theta64)) <= c.tolerance
         G = c.f.gradient(c.X, H, c.f.native(order))
-        assert relative_error(G, c.p.rows[visited].T @ oriented(layout, np.asarray(H))) <= c.tolerance
+        assert relative_error(G, c.p.rows[visited].T @ in_layout(layout, np.asarray(H))) <= c.tolerance
     theta = c.p.theta.copy()
     c.f.sgd_epoch(c.X, c.y, theta, 19, 0.05)
     assert relative_error(theta, naive.sgd_epoch("softmax", c.p.rows, c.p.y, c.p.theta64, 19, 0.05)[0]) <= c.tolerance

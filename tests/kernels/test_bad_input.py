@@ -7,7 +7,7 @@ import re
 
 import numpy as np
 import pytest
-from problems import DTYPES, LAYOUTS, LOSSES, problem
+from problems import DTYPES, LOSSES, problem
 
 from kernels import Objective, layouts, losses, noises, sums
 from kernels.losses import Target
@@ -47,11 +47,6 @@ def spoiled(array, position, value):
 
 def refused(message):
     return pytest.raises(ValueError, match=re.escape(message))
-
-
-@pytest.fixture(params=[p.values[0] for p in LAYOUTS])
-def layout(request):
-    return request.param
 
 
 # Shapes and dtypes

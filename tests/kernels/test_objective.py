@@ -5,31 +5,12 @@ from __future__ import annotations
 import naive
 import numpy as np
 import pytest
-from problems import DTYPES, LAYOUTS, LOSSES, problem, relative_error
+from problems import in_layout, problem, relative_error
 
 from kernels import Objective, layouts, losses
 from kernels.sums import partials
 
 TOLERANCE = {np.float64: 1e-12, np.float32: 1e-5}
-
-
-@pytest.fixture(params=[p.values[0] for p in LOSSES])
-def loss(request):
-    return request.param
-
-
-@pytest.fixture(params=[p.values[0] for p in LAYOUTS])
-def layout(request):
-    return request.param
-
-
-@pytest.fixture(params=[p.values[0] for p in DTYPES], ids=[p.id for p in DTYPES])
-def dtype(request):
-    return request.param
-
-
-def in_layout(layout, rows):
-    return rows if layout == "rows" else rows.T
 
 
 def test_forward_is_the_product(layout, dtype):
