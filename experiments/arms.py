@@ -25,7 +25,7 @@ from harness.timing import burst
 # A process is at rest when it has used less than a tenth of so long; after so many waits it is let go all the same.
 REST_S = 5e-3
 WAITS = 200
-START_S = 600.0  # the most that an arm may take from its start to its first result
+PATIENCE_S = 600.0  # the most that an arm may take to its first result, and for a burst
 
 
 class ArmFailed(RuntimeError):
@@ -48,13 +48,13 @@ class Arm:
         self.name, self._process, self._connection = name, process, connection
 
     def first(self) -> First:
-        answer: First = self._answer(START_S)
+        answer: First = self._answer(PATIENCE_S)
         return answer
 
     def burst(self) -> float:
         """Seconds of a call: the median of a burst of them. Raises ArmFailed."""
         self._connection.send("burst")
-        return float(self._answer(START_S))
+        return float(self._answer(PATIENCE_S))
 
     def _answer(self, seconds: float) -> Any:
         if not self._connection.poll(seconds):
@@ -79,11 +79,12 @@ def racing(
     backends: Mapping[str, Callable[..., Backend]], load: Workload, work: Work, step_size: float, threads: int
 ) -> Iterator[dict[str, Arm]]:
     """The arms by name, each started with an environment for so many threads; their processes end with the block."""
+    processes = multiprocessing.get_context("spawn")
     with ExitStack() as stack:
         arms = {}
         for name, backend in backends.items():
-            ours, theirs = multiprocessing.get_context("spawn").Pipe()
-            process = multiprocessing.get_context("spawn").Process(
+            ours, theirs = processes.Pipe()
+            process = processes.Process(
                 target=_serve, args=(theirs, backend, load, work, step_size, threads), daemon=True
             )
             with _environment(environment(threads)):

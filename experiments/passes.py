@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import ClassVar, Literal, get_args
+from typing import ClassVar, get_args
 
 import numpy as np
 
-from experiments.backends.base import Backend, Work
+from experiments.backends.base import Work
 from experiments.claims_passes import CLAIMS
-from experiments.workload import Workload, ceiling_metrics, counted_threads
-from harness.contract import WHOLE_RUN, Bars, Claim, Count, Curve, Experiment, Figure, HeatMap, LeftOut, Row, Seed
+from experiments.workload import Timed, ceiling_metrics
+from harness.contract import WHOLE_RUN, Bars, Claim, Curve, Figure, HeatMap, LeftOut, Row
 from harness.timing import AGAIN, REFERENCE, measure
 from kernels import threads
 from kernels.ceilings import measured
-from kernels.layouts import Layout
-from kernels.losses import Loss
 
 WORK: tuple[Work, ...] = get_args(Work)
 TWICE = ("fused", "epoch")  # the A/A arms: one parallel region, and one a batch
@@ -30,26 +28,13 @@ def _interval(section: str, arm: str, unit: str) -> tuple[str, str]:
 
 
 @dataclass(frozen=True)
-class Passes(Experiment):
+class Passes(Timed):
     """Seconds of each pass over all `samples`, visited in `order`; the SGD epoch in batches of `batch_size` (null: one batch).
 
     Arms take turns, round by round, with a reference arm, and with the fused pass and the epoch once more (the A/A arms).
     Of each arm: the median over rounds and its interval, the ratio to the reference, GFLOP/s (2mnk a product), GB/s of X, and
     the fraction of the roofline, from the ceilings measured beside it. Traffic counts X once, and logits where they leave.
     """
-
-    loss: Loss
-    layout: Layout
-    backend: Callable[..., Backend]
-    samples: Count = 4096
-    features: Count = 784
-    classes: Count = 10
-    batch_size: Count | None = 256
-    order: Literal["sequential", "shuffled"] = "sequential"
-    dtype: Literal["float32", "float64"] = "float32"
-    threads: Count | None = None
-    rounds: Count = 15
-    seed: Seed = 0
 
     claims: ClassVar[tuple[Claim, ...]] = CLAIMS
     figures: ClassVar[tuple[Figure, ...]] = (
@@ -77,7 +62,7 @@ class Passes(Experiment):
     )  # fmt: skip
 
     def check(self) -> None:
-        self._workload().check(self.backend, WORK)
+        self.workload.check(self.backend, WORK)
         try:
             with threads.using(self.threads), self._threads():
                 pass
@@ -90,15 +75,15 @@ class Passes(Experiment):
                 call()
 
     def tags(self) -> Mapping[str, str]:
-        return {"threads": str(counted_threads(self.threads))}
+        return {"threads": str(self.thread_count)}
 
     def run(self) -> Iterator[Row]:
         with self._threads():
             arms = measure(self._arms(), self.rounds, again=TWICE)
         for turn in range(self.rounds):
             yield Row(turn, {f"rounds/{name}_s": float(arm.seconds[turn]) for name, arm in arms.items()})
-        load = self._workload()
-        count = counted_threads(self.threads)
+        load = self.workload
+        count = self.thread_count
         metrics: dict[str, float] = dict(ceiling_metrics(count))
         for name, arm in arms.items():
             if name.endswith(AGAIN):
@@ -122,15 +107,9 @@ class Passes(Experiment):
                 )
         yield Row(WHOLE_RUN, metrics)
 
-    def _workload(self) -> Workload:
-        return Workload(
-            self.loss, self.layout, self.samples, self.features, self.classes,
-            self.batch_size, self.order, self.dtype, self.seed,
-        )  # fmt: skip
-
     def _threads(self) -> AbstractContextManager[object]:
         """The backend's own pool, on as many threads as the run is tagged with."""
-        return self.backend(self.loss, layout=self.layout).threads(counted_threads(self.threads))
+        return self.backend(self.loss, layout=self.layout).threads(self.thread_count)
 
     def _arms(self) -> dict[str, Callable[[], object]]:
-        return self._workload().calls(self.backend(self.loss, layout=self.layout), STILL)
+        return self.workload.calls(self.backend(self.loss, layout=self.layout), STILL)

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import numpy as np
 
 from experiments.arms import First, racing
-from experiments.backends.base import Backend
+from experiments.backends.base import Work
 from experiments.backends.numba import Numba
 from experiments.claims_peers import CLAIMS
-from experiments.workload import Workload, ceiling_metrics, counted_threads
-from harness.contract import WHOLE_RUN, Claim, Count, Curve, Experiment, Figure, HeatMap, LeftOut, Roofline, Row, Seed
+from experiments.workload import Timed, ceiling_metrics
+from harness.contract import WHOLE_RUN, Claim, Curve, Figure, HeatMap, LeftOut, Roofline, Row
 from harness.timing import CONFIDENCE, median_interval
 from kernels import threads
 from kernels.ceilings import measured
-from kernels.layouts import Layout
-from kernels.losses import Loss
 
 BENCH, PEER = "bench", "peer"
 # How far the two results may be apart, relative to their norm: rounding, which the steps of an epoch pass on.
@@ -30,7 +27,7 @@ STEP = 0.1
 
 
 @dataclass(frozen=True)
-class Peers(Experiment):
+class Peers(Timed):
     """Seconds of `work` by the bench and by `backend`, and how many times as long the backend takes: `time/ratio`.
 
     First both results are compared: a race between different answers is none. Compile time is the first call's, apart. In
@@ -38,19 +35,7 @@ class Peers(Experiment):
     with its exact interval. The backend `numba` is the bench itself: the A/A arm, which shows what noise alone does.
     """
 
-    loss: Loss
-    layout: Layout
-    backend: Callable[..., Backend]
-    work: Literal["forward", "gradient", "fused", "epoch"] = "fused"
-    samples: Count = 4096
-    features: Count = 784
-    classes: Count = 10
-    batch_size: Count | None = 256
-    order: Literal["sequential", "shuffled"] = "sequential"
-    dtype: Literal["float32", "float64"] = "float32"
-    threads: Count | None = None
-    rounds: Count = 15
-    seed: Seed = 0
+    work: Work = "fused"
 
     claims: ClassVar[tuple[Claim, ...]] = CLAIMS
     figures: ClassVar[tuple[Figure, ...]] = (
@@ -71,7 +56,7 @@ class Peers(Experiment):
     def check(self) -> None:
         try:
             with threads.using(self.threads):
-                self._workload.check(self.backend, (self.work,))
+                self.workload.check(self.backend, (self.work,))
         except ValueError as error:
             if str(error).startswith(("backend:", "threads:")):  # what is not there, here
                 raise LeftOut(str(error)) from error
@@ -80,12 +65,12 @@ class Peers(Experiment):
     def tags(self) -> Mapping[str, str]:
         package = self.backend(self.loss, layout=self.layout).package
         name = {"sklearn": "scikit-learn"}.get(package, package)
-        return {"threads": str(counted_threads(self.threads)), f"version.{name}": importlib.metadata.version(name)}
+        return {"threads": str(self.thread_count), f"version.{name}": importlib.metadata.version(name)}
 
     def run(self) -> Iterator[Row]:
-        count = counted_threads(self.threads)
+        count = self.thread_count
         backends = {BENCH: Numba, PEER: self.backend}
-        with racing(backends, self._workload, self.work, STEP / self.features, count) as arms:
+        with racing(backends, self.workload, self.work, STEP / self.features, count) as arms:
             first = {name: arm.first() for name, arm in arms.items()}
             metrics = {f"time/{name}_compile_s": answer.seconds for name, answer in first.items()}
             metrics |= self._equality(first[BENCH], first[PEER])
@@ -96,13 +81,6 @@ class Peers(Experiment):
                 latest = {f"rounds/{name}_s": figures[-1] for name, figures in seconds.items()}
                 yield Row(turn, {**latest, "rounds/ratio": seconds[PEER][-1] / seconds[BENCH][-1]})
         yield Row(WHOLE_RUN, metrics | self._summary(seconds, count))
-
-    @cached_property
-    def _workload(self) -> Workload:
-        return Workload(
-            self.loss, self.layout, self.samples, self.features, self.classes,
-            self.batch_size, self.order, self.dtype, self.seed,
-        )  # fmt: skip
 
     def _equality(self, bench: First, peer: First) -> dict[str, float]:
         """How far apart the two results are, relative to the bench's. Raises ValueError beyond what rounding explains."""
@@ -118,7 +96,7 @@ class Peers(Experiment):
         return {f"equality/{what}": error for what, error in apart.items()}
 
     def _summary(self, seconds: Mapping[str, list[float]], count: int) -> dict[str, float]:
-        load, ceilings = self._workload, measured(count)
+        load, ceilings = self.workload, measured(count)
         flop, roof = load.flop(self.work), load.roof(self.work, ceilings)
         ratios = np.array(seconds[PEER]) / np.array(seconds[BENCH])
         low, high = median_interval(ratios, CONFIDENCE)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from experiments.backends.base import Backend, Work
+from harness.contract import Count, Experiment, Seed
 from kernels import stream, threads
 from kernels.ceilings import Ceilings, measured
 from kernels.layouts import Layout
@@ -62,7 +63,7 @@ class Workload:
         return ceilings.roof(self.flop(work), self.traffic_bytes(work), np.dtype(self.dtype))
 
     def calls(self, f: Backend, step_size: float) -> dict[str, Callable[[], Any]]:
-        """Each pass as a call; `epoch` moves a θ of its own, which is the first of what it returns, by `step_size`."""
+        """Each pass as a call; `epoch` moves a θ of its own, which it returns after the mean loss, by `step_size`."""
         arrays = material(self)
         moving = arrays[2].copy()
         X, y, theta, deltas, order = map(f.native, arrays)
@@ -73,6 +74,37 @@ class Workload:
             "fused": lambda: f.value_and_grad(X, y, theta, order),
             "epoch": lambda: (f.sgd_epoch(X, y, moving, batch, step_size, order), moving),
         }
+
+
+@dataclass(frozen=True)
+class Timed(Experiment):
+    """An experiment that times a backend at a piece of work: what there is to set."""
+
+    loss: Loss
+    layout: Layout
+    backend: Callable[..., Backend]
+    samples: Count = 4096
+    features: Count = 784
+    classes: Count = 10
+    batch_size: Count | None = 256
+    order: Literal["sequential", "shuffled"] = "sequential"
+    dtype: Literal["float32", "float64"] = "float32"
+    threads: Count | None = None
+    rounds: Count = 15
+    seed: Seed = 0
+
+    @property
+    def workload(self) -> Workload:
+        """The piece of work."""
+        return Workload(
+            self.loss, self.layout, self.samples, self.features, self.classes,
+            self.batch_size, self.order, self.dtype, self.seed,
+        )  # fmt: skip
+
+    @property
+    def thread_count(self) -> int:
+        """How many threads a run has: all, unless it asks for fewer."""
+        return self.threads or threads.available()
 
 
 Arrays = tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any], NDArray[np.int64] | None]
@@ -101,8 +133,3 @@ def ceiling_metrics(count: int) -> Mapping[str, float]:
     return {
         f"{section}/{name}": float(value) for section, each in every.items() for name, value in asdict(each).items()
     }
-
-
-def counted_threads(asked: int | None) -> int:
-    """How many threads a run is to have: all, unless it asks for fewer."""
-    return asked or threads.available()

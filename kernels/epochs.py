@@ -11,7 +11,7 @@ from kernels._jit import link, named, once, serial
 from kernels.blocks import TAKE, add_weighed, desk, place_for_one, places
 from kernels.layouts import Layout
 from kernels.losses import Loss
-from kernels.signatures import Kernel, reads, reads_targets, real_type, writes
+from kernels.signatures import Kernel, epoch_signature, real_type
 from kernels.simd import step
 from kernels.sums import adding, clear, padded, partials, returned, turned
 from kernels.threads import seats
@@ -48,9 +48,7 @@ def epoch_singly(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -
         step(A, old, old, old, W, scales, H, False)
         return mean, returned(W, theta) and fine and np.isfinite(mean)
 
-    signature = types.Tuple((types.float64, types.boolean))(
-        reads(real, 2), reads_targets(loss.target, real), reads(types.int64, 1), writes(real, 2), reads(real, 1), types.float64,
-    )  # fmt: skip
+    signature = epoch_signature(loss.target, real)
     return serial(signature, loss, layout)(named(epoch_singly, loss.name, layout.name, dtype.name))
 
 
@@ -93,8 +91,5 @@ def epoch(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> Kerne
                 add(G, parts, -step_size * weight, True, totals, W[:, :n])
         return mean, returned(W, theta) and np.isfinite(mean)
 
-    signature = types.Tuple((types.float64, types.boolean))(
-        reads(real, 2), reads_targets(loss.target, real), reads(types.int64, 1), writes(real, 2), reads(real, 1),
-        types.int64, types.float64,
-    )  # fmt: skip
+    signature = epoch_signature(loss.target, real, types.int64)
     return serial(signature, loss, layout)(named(epoch, loss.name, layout.name, dtype.name))

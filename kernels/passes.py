@@ -11,13 +11,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import types
 
 from kernels._jit import inline, named, once, serial
 from kernels.blocks import TAKE, add_weighed, desk, place_for_one, places, spoilt, total_size
 from kernels.layouts import Layout
 from kernels.losses import Loss
-from kernels.signatures import Kernel, reads, reads_targets, real_type, writes
+from kernels.signatures import Kernel, fused_signature, product_signature, reads, real_type, writes
 from kernels.simd import outer, product
 from kernels.sums import adding, clear, padded, partials, turned
 from kernels.threads import seats
@@ -49,7 +48,7 @@ def forward(layout: type[Layout], dtype: np.dtype[Any]) -> Kernel:
         share(X, order, 0, samples, 0, parts, table, given, np.empty((parts, 0, 0), X.dtype), doubts)
         return doubts.sum() == 0
 
-    signature = types.boolean(reads(real, 2), reads(types.int64, 1), reads(real, 2), writes(real, 2))
+    signature = product_signature(real)
     return serial(signature, layout)(named(forward, layout.name, dtype.name))
 
 
@@ -72,14 +71,12 @@ def gradient(layout: type[Layout], dtype: np.dtype[Any]) -> Kernel:
         n, k = grad.shape
         samples = order.size if order.size else extent(X)[0]
         parts = partials(samples, n, k, X.itemsize)
-        table, G = (
-            make(X, seats(parts), k, samples, order.size == 0),
-            np.empty((parts, k, padded(n, X.itemsize)), X.dtype),
-        )
+        table = make(X, seats(parts), k, samples, order.size == 0)
+        G = np.empty((parts, k, padded(n, X.itemsize)), X.dtype)
         share(X, order, 0, samples, 0, parts, table, (deltas,), G, np.empty(parts))
         return add(G, parts, 1.0, False, np.empty((k, n)), grad.T)
 
-    signature = types.boolean(reads(real, 2), reads(types.int64, 1), reads(real, 2), writes(real, 2))
+    signature = product_signature(real)
     return serial(signature, layout)(named(gradient, layout.name, dtype.name))
 
 
@@ -113,7 +110,7 @@ def fused(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> Kerne
         mean = add_weighed(0.0, losses, parts, 1.0)
         return mean, add(G, parts, weight, False, np.empty((k, n)), grad.T) and np.isfinite(mean)
 
-    signature = _fused_signature(loss, real)
+    signature = fused_signature(loss.target, real)
     return serial(signature, loss, layout)(named(fused, loss.name, layout.name, dtype.name))
 
 
@@ -137,13 +134,8 @@ def fused_of_one(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -
         # No |x·δ| is above Σ|x| · Σ|δ|.
         return v[0], fine and np.isfinite(v[0]) and np.isfinite(total_size(A[row]) * total_size(H[0]))
 
-    return serial(_fused_signature(loss, real), loss, layout)(named(fused_of_one, loss.name, layout.name, dtype.name))
-
-
-def _fused_signature(loss: type[Loss], real: types.Float) -> Any:
-    y, order = reads_targets(loss.target, real), reads(types.int64, 1)
-    result = types.Tuple((types.float64, types.boolean))
-    return result(reads(real, 2), y, order, reads(real, 2), reads(real, 1), writes(real, 2))
+    signature = fused_signature(loss.target, real)
+    return serial(signature, loss, layout)(named(fused_of_one, loss.name, layout.name, dtype.name))
 
 
 def fitting(loss: type[Loss], layout: type[Layout]) -> Kernel:

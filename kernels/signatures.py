@@ -45,3 +45,21 @@ def takes_targets(target: Target, real: types.Float) -> types.Array:
     if target is Target.CLASS:
         return writes(types.int64, 2)
     return writes(real, 3 if target is Target.COUNTS else 2)
+
+
+def product_signature(real: types.Float) -> Any:
+    """`(X, order, theta or deltas, out)` → whether all of it is finite: the logits, or the gradient."""
+    return types.boolean(reads(real, 2), reads(types.int64, 1), reads(real, 2), writes(real, 2))
+
+
+def fused_signature(target: Target, real: types.Float) -> Any:
+    """`(X, y, order, theta, p, grad)` → (mean loss, fine)."""
+    data = reads(real, 2), reads_targets(target, real), reads(types.int64, 1)
+    return types.Tuple((types.float64, types.boolean))(*data, reads(real, 2), reads(real, 1), writes(real, 2))
+
+
+def epoch_signature(target: Target, real: types.Float, *more: Any) -> Any:
+    """`(X, y, order, theta, p, …, step_size)` → (mean loss met, fine), with arguments of the types `more` before the step."""
+    data = reads(real, 2), reads_targets(target, real), reads(types.int64, 1)
+    given = *data, writes(real, 2), reads(real, 1), *more, types.float64
+    return types.Tuple((types.float64, types.boolean))(*given)

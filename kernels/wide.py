@@ -17,7 +17,7 @@ from kernels._jit import COMPILED, named, once, serial
 from kernels.chunks import chunk, gather, places, products, room_for, visiting
 from kernels.layouts import Layout
 from kernels.losses import Loss
-from kernels.signatures import Kernel, reads, reads_targets, real_type, writes
+from kernels.signatures import Kernel, epoch_signature, fused_signature, product_signature, real_type
 from kernels.sums import all_finite
 
 if COMPILED:
@@ -54,9 +54,7 @@ def fused(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> Kerne
             doubt += doubts
         return mean, doubt == 0 and np.isfinite(mean)
 
-    signature = types.Tuple((types.float64, types.boolean))(
-        reads(real, 2), reads_targets(loss.target, real), reads(types.int64, 1), reads(real, 2), reads(real, 1), writes(real, 2)
-    )  # fmt: skip
+    signature = fused_signature(loss.target, real)
     return _by_blas(serial(signature, loss, layout)(named(fused, "wide", loss.name, layout.name, dtype.name)))
 
 
@@ -87,10 +85,7 @@ def epoch(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> Kerne
             theta -= G
         return mean, all_finite(theta) and np.isfinite(mean)
 
-    signature = types.Tuple((types.float64, types.boolean))(
-        reads(real, 2), reads_targets(loss.target, real), reads(types.int64, 1), writes(real, 2), reads(real, 1),
-        types.int64, types.float64,
-    )  # fmt: skip
+    signature = epoch_signature(loss.target, real, types.int64)
     return _by_blas(serial(signature, loss, layout)(named(epoch, "wide", loss.name, layout.name, dtype.name)))
 
 
@@ -114,7 +109,7 @@ def forward(layout: type[Layout], dtype: np.dtype[Any]) -> Kernel:
                 logits(X, first, count, theta, out, first)
         return all_finite(out)
 
-    signature = types.boolean(reads(real, 2), reads(types.int64, 1), reads(real, 2), writes(real, 2))
+    signature = product_signature(real)
     return _by_blas(serial(signature, layout)(named(forward, "wide", layout.name, dtype.name)))
 
 
@@ -138,7 +133,7 @@ def gradient(layout: type[Layout], dtype: np.dtype[Any]) -> Kernel:
                 accumulate(X, first, count, deltas, first, 1.0, keep, grad)
         return all_finite(grad)
 
-    signature = types.boolean(reads(real, 2), reads(types.int64, 1), reads(real, 2), writes(real, 2))
+    signature = product_signature(real)
     return _by_blas(serial(signature, layout)(named(gradient, "wide", layout.name, dtype.name)))
 
 
