@@ -7,20 +7,28 @@ from typing import Any
 import numpy as np
 from numba import types
 
-from kernels._jit import link, named, once, serial
+from kernels._jit import inline, link, named, once, serial
 from kernels.blocks import TAKE, add_weighed, desk, place_for_one, places
 from kernels.layouts import Layout
 from kernels.losses import Loss
+from kernels.plain import PAIR
 from kernels.signatures import Kernel, epoch_signature, real_type
 from kernels.simd import step
 from kernels.sums import adding, clear, padded, partials, returned, turned
 from kernels.threads import seats
 from kernels.visits import visits
 
+# How many pairs of samples before its turn one is asked for: by then it has come from memory.
+PAIRS_AHEAD = 2
+
 
 @once
 def epoch_singly(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> Kernel:
-    """`epoch` for batches of one sample: a step is taken while the next sample's logits are formed."""
+    """`epoch` for batches of one sample: two steps are taken while the next two samples' logits are formed.
+
+    The second of two samples meets a θ that the first one has moved along its own features, x₁: its logits are those of the
+    θ before, and x₁ᵀx₂ times the step. So θ is gone through once for two steps, and they are what they are one by one.
+    """
     real = real_type(dtype)
     link(real)
     block, as_row, take, extent = loss.block, layout.as_row, TAKE[loss.target], layout.extent
@@ -28,28 +36,51 @@ def epoch_singly(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -
     def epoch_singly(X, y, order, theta, p, step_size):
         n, k = theta.shape
         samples = order.size if order.size else extent(X)[0]
-        H, spare, v, targets = place_for_one(X, y, k)
-        buffer = np.empty((2, n), X.dtype)
-        W, scales = turned(theta, n), np.zeros((1, k), X.dtype)
-        sample = order[0] if order.size else 0
-        A, old, _ = as_row(X, sample, sample, buffer, 0)
+        _, spare, v, targets = place_for_one(X, y, k)
+        H, scales, W = np.empty((PAIR, k), X.dtype), np.zeros((PAIR, k), X.dtype), turned(theta, n)
+        buffer, rows = np.empty((2 * PAIR, n), X.dtype), np.zeros((3, PAIR), np.int64)
         mean, fine, weight, rate = 0.0, True, 1.0 / samples, X.dtype.type(-step_size)
-        for t in range(samples):
-            fine &= take(y, sample, targets, 0, k)
-            after = min(t + 1, samples - 1)
-            later = order[after] if order.size else after
-            A, new, ahead = as_row(X, sample, later, buffer, t % 2)
-            step(A, old, new, ahead, W, scales, H, t % 2 == 1)
-            block(H.reshape(k, 1), 1, targets, v, p, spare)
-            mean += v[0] * weight
-            for j in range(k):
-                scales[0, j] = H[0, j] * rate
-            old, sample = new, later
-        step(A, old, old, old, W, scales, H, False)
+        A, rows[0, 0], _ = as_row(X, 0, 0, buffer, 0)  # nothing yet: the scales are 0
+        rows[0, 1] = rows[0, 0]
+        for first in range(0, samples, PAIR):
+            count = min(PAIR, samples - first)
+            for i in range(PAIR):
+                sample, later = nth(order, first + i, samples), nth(order, first + i + PAIRS_AHEAD * PAIR, samples)
+                A, rows[1, i], rows[2, i] = as_row(X, sample, later, buffer, (first + i) % (2 * PAIR))
+            step(A, rows, W, scales, H, first % (2 * PAIR) == 0)
+            scales[1] = 0
+            for i in range(count):
+                if i == 1:
+                    shift(H[1], scales[0], A[rows[1, 0]], A[rows[1, 1]])
+                fine &= take(y, nth(order, first + i, samples), targets, 0, k)
+                block(H[i].reshape(k, 1), 1, targets, v, p, spare)
+                mean += v[0] * weight
+                for j in range(k):
+                    scales[i, j] = H[i, j] * rate
+            rows[0] = rows[1]
+        rows[1], rows[2] = rows[0], rows[0]
+        step(A, rows, W, scales, H, False)
         return mean, returned(W, theta) and fine and np.isfinite(mean)
 
     signature = epoch_signature(loss.target, real)
     return serial(signature, loss, layout)(named(epoch_singly, loss.name, layout.name, dtype.name))
+
+
+@inline
+def nth(order, t, samples):
+    """The number of the sample visited at t; beyond the last one, that one again."""
+    t = min(t, samples - 1)
+    return order[t] if order.size else t
+
+
+@inline
+def shift(h, scales, one, other):
+    """h += scales · oneᵀother"""
+    total = one.dtype.type(0)
+    for f in range(one.size):
+        total += one[f] * other[f]
+    for j in range(h.size):
+        h[j] += scales[j] * total
 
 
 @once
@@ -70,7 +101,7 @@ def epoch(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> Kerne
         table = make(X, seats(most), k, batch, order.size == 0)
         v, targets = places(table[0], y)
         length = padded(n, X.itemsize)
-        losses, W, totals = np.empty(most), turned(theta, length), np.empty((k, n))
+        losses, W = np.empty(most), turned(theta, length)
         at_once = most == 1 and batch <= table[0].shape[2]
         G = W.reshape(1, k, length) if at_once else np.empty((most, k, length), X.dtype)
         mean = 0.0
@@ -88,7 +119,7 @@ def epoch(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> Kerne
                 share(X, order, first, size, batch, parts, table, given, G, losses)
             mean = add_weighed(mean, losses, parts, size / samples)
             if not at_once:
-                add(G, parts, -step_size * weight, True, totals, W[:, :n])
+                add(G, parts, n, -step_size * weight, True, W)
         return mean, returned(W, theta) and np.isfinite(mean)
 
     signature = epoch_signature(loss.target, real, types.int64)

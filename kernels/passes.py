@@ -74,7 +74,7 @@ def gradient(layout: type[Layout], dtype: np.dtype[Any]) -> Kernel:
         table = make(X, seats(parts), k, samples, order.size == 0)
         G = np.empty((parts, k, padded(n, X.itemsize)), X.dtype)
         share(X, order, 0, samples, 0, parts, table, (deltas,), G, np.empty(parts))
-        return add(G, parts, 1.0, False, np.empty((k, n)), grad.T)
+        return add(G, parts, n, 1.0, False, grad)
 
     signature = product_signature(real)
     return serial(signature, layout)(named(gradient, layout.name, dtype.name))
@@ -108,7 +108,7 @@ def fused(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> Kerne
         else:
             share(X, order, 0, samples, samples, parts, table, given, G, losses)
         mean = add_weighed(0.0, losses, parts, 1.0)
-        return mean, add(G, parts, weight, False, np.empty((k, n)), grad.T) and np.isfinite(mean)
+        return mean, add(G, parts, n, weight, False, grad) and np.isfinite(mean)
 
     signature = fused_signature(loss.target, real)
     return serial(signature, loss, layout)(named(fused, loss.name, layout.name, dtype.name))

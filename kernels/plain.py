@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 TALL, SLIM = 4, 8
+PAIR = 2  # samples that share a way through θ
 
 
 def outputs_per_tile(A):
@@ -54,14 +57,28 @@ def outer_tile(A, row, d, j, last, grad):
             grad[f, c] = A[row, f] * d[0, c]
 
 
-def step_tile(A, old, new, ahead, W, j, width, scales, out, backwards):
+def step_tile(A, rows, W, j, width, scales, out, backwards, fetch):
     """The tile of `step` for outputs j … j + width − 1."""
     for c in range(j, j + width):
-        total = A.dtype.type(0)
+        totals = [A.dtype.type(0)] * PAIR
         for f in range(A.shape[1]):
-            W[c, f] += scales[0, c] * A[old, f]
-            total += W[c, f] * A[new, f]
-        out[0, c] = total
+            for i in range(PAIR):
+                W[c, f] += scales[i, c] * A[rows[0, i], f]
+            for i in range(PAIR):
+                totals[i] += W[c, f] * A[rows[1, i], f]
+        for i in range(PAIR):
+            out[i, c] = totals[i]
+
+
+def total_tile(G, parts, start, stop, weight, as_step, out):
+    """The tile of `total`: 0, or NaN if one of the results is infinite or NaN."""
+    span = slice(start, stop)
+    totals = weight * sum(G[part, :, span].astype(float) for part in range(parts))
+    if as_step:
+        out[:, span] += totals
+    else:
+        out[span] = totals.T
+    return 0 if np.isfinite(out[:, span] if as_step else out[span]).all() else np.nan
 
 
 def gemm(rows, columns, depth, scale, A, a, a_turned, B, b, b_turned, keep, C, c):

@@ -2,7 +2,8 @@
 
     dots       out[j, at + r] (+)= Σᵥ A[rows[r], offset + v] · B[j, v]     logits of rows, gradient of columns
     mixtures   out[j, at + v]  +=  Σᵣ S[j, r] · A[rows[r], offset + v]     gradient of rows, logits of columns
-    product, outer, step                                                   the same for one sample at a time
+    product, outer, step                                                   the same for one sample at a time, or for two
+    total                                                                  partial sums added up, in float64
 
 A tile of dots is `TALL` rows of A by up to `outputs_per_tile` outputs, one of mixtures as many vectors of its columns:
 4 × 5 where there are 32 registers, of 16 lanes with AVX-512 and float32. Then a load feeds two multiplications and more,
@@ -23,6 +24,7 @@ from kernels.signatures import reads, writes
 if COMPILED:
     from kernels.single import outer_tile, product_tile, step_tile
     from kernels.tiles import SLIM, TALL, dot_tile, lanes, mixture_tile, outputs_per_tile
+    from kernels.totals import total_tile
 else:
     from kernels.plain import (
         SLIM,
@@ -34,6 +36,7 @@ else:
         outputs_per_tile,
         product_tile,
         step_tile,
+        total_tile,
     )
 
 
@@ -131,15 +134,27 @@ def outer(A, row, d, grad):
 
 
 @inline
-def step(A, old, new, ahead, W, scales, out, backwards):
-    """W[j, f] += scales[0, j] · A[old, f], then out[0, j] = Σ_f W[j, f] · A[new, f]; row `ahead` comes next.
+def step(A, rows, W, scales, out, backwards):
+    """W[j, f] += Σᵢ scales[i, j] · A[rows[0, i], f], then out[i, j] = Σ_f W[j, f] · A[rows[1, i], f], for i < PAIR.
 
-    Of a W just too big for the first-level cache nothing is left there when it is gone through once more in the same
-    direction. Turn by turn in both directions, the better part of it is.
+    The rows rows[2] come next. Of a W just too big for the first-level cache nothing is left there when it is gone through
+    once more in the same direction. Turn by turn in both directions, the better part of it is.
     """
     k = W.shape[0]
     tiles = -(-k // outputs_per_tile(A))
     for turn in range(tiles):
         t = tiles - 1 - turn if backwards else turn
         j = k * t // tiles
-        step_tile(A, old, new, ahead, W, j, k * (t + 1) // tiles - j, scales, out, backwards)
+        step_tile(A, rows, W, j, k * (t + 1) // tiles - j, scales, out, backwards, turn == 0)
+
+
+@inline
+def total(G, parts, start, stop, weight, as_step, out):
+    """Adds up G (parts, k, …) for the features start … stop, in float64 and in the order of the parts.
+
+        as_step        out[j, f] += weight · Σ G[part, j, f]
+        otherwise      out[f, j]  = weight · Σ G[part, j, f]
+
+    Whether all of it is finite.
+    """
+    return total_tile(G, parts, start, stop, weight, as_step, out) == 0

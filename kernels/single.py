@@ -2,9 +2,10 @@
 
     product_tile   out[j] = Σ_f A[row, f] · theta[f, j]                                 θ (n, k) as the caller has it
     outer_tile     grad[f, j] = A[row, f] · d[j]
-    step_tile      W[j, f] += s[j] · A[old, f], then out[j] = Σ_f W[j, f] · A[new, f]    θ as (k, n)
+    step_tile      W[j, f] += Σᵢ s[i, j] · A[oldᵢ, f], then out[i, j] = Σ_f W[j, f] · A[newᵢ, f]    θ as (k, n), i < PAIR
 
-The last one joins a step of SGD with the next sample's logits: θ, which fills the first-level cache, is gone through once.
+The last one joins two steps of SGD with the next two samples' logits: θ, which fills the first-level cache, is gone through
+half as often as there are samples.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from kernels.plain import PAIR
 from kernels.tiles import Matrix, call_by_width, once_in_module
 from kernels.vectors import INT, LONG, Vectors
 
@@ -69,19 +71,26 @@ def _step(context: Any, real: Any, width: int, builder: Any, arguments: Any) -> 
     if inner is None:
         return function
     v = Vectors(context, inner, real)
-    old, new, ahead, w, n, s, out, backwards = function.args
+    *samples, w, n, s, out, k, backwards, fetch = function.args
+    old, new, ahead = samples[:PAIR], samples[PAIR : 2 * PAIR], samples[2 * PAIR :]
     rows = [inner.gep(w, [inner.mul(n, LONG(c))]) for c in range(width)]
-    scales = [v.spread(inner.load(inner.gep(s, [LONG(c)]))) for c in range(width)]
-    totals = [cgutils.alloca_once_value(inner, ir.Constant(v.vector, None)) for _ in range(width)]
+    places = [[inner.add(inner.mul(k, LONG(i)), LONG(c)) for i in range(PAIR)] for c in range(width)]
+    scales = [[v.spread(inner.load(inner.gep(s, [place]))) for place in of_output] for of_output in places]
+    nothing = ir.Constant(v.vector, None)
+    totals = [[cgutils.alloca_once_value(inner, nothing) for _ in of_output] for of_output in places]
 
     def step(load: Callable[[Any], Any], store: Callable[[Any, Any], None], at: Any) -> None:
-        before, after = load(inner.gep(old, [at])), load(inner.gep(new, [at]))
-        v.prefetch(inner.gep(ahead, [at]))
+        before, after = ([load(inner.gep(row, [at])) for row in pair] for pair in (old, new))
+        with inner.if_then(fetch):
+            for row in ahead:
+                v.prefetch(inner.gep(row, [at]))
         for c in range(width):
-            place = inner.gep(rows[c], [at])
-            moved = v.multiply_add(before, scales[c], load(place))
-            store(moved, place)
-            inner.store(v.multiply_add(moved, after, inner.load(totals[c])), totals[c])
+            moved = load(inner.gep(rows[c], [at]))
+            for x, scale in zip(before, scales[c], strict=True):
+                moved = v.multiply_add(x, scale, moved)
+            store(moved, inner.gep(rows[c], [at]))
+            for x, total in zip(after, totals[c], strict=True):
+                inner.store(v.multiply_add(moved, x, inner.load(total)), total)
 
     whole = inner.and_(n, LONG(-v.lanes))
     last = inner.sub(whole, LONG(v.lanes))
@@ -90,13 +99,13 @@ def _step(context: Any, real: Any, width: int, builder: Any, arguments: Any) -> 
     with inner.if_then(inner.icmp_signed("<", whole, n)):
         mask = v.mask(inner.sub(n, whole))
         step(lambda place: v.load_some(place, mask), lambda value, place: v.store_some(value, place, mask), whole)
-    done = 0
-    for several in (4, 2, 1):  # sums over lanes are cheaper together
-        while width - done >= several:
-            total = v.sums([inner.load(each) for each in totals[done : done + several]])
-            for c in range(several):
-                inner.store(inner.extract_element(total, INT(c)), inner.gep(out, [LONG(done + c)]))
-            done += several
+    left = [(inner.load(totals[c][i]), places[c][i]) for c in range(width) for i in range(PAIR)]
+    while left:
+        several = next(count for count in (4, 2, 1) if count <= len(left))  # sums over lanes are cheaper together
+        total = v.sums([each for each, _ in left[:several]])
+        for i, (_, place) in enumerate(left[:several]):
+            inner.store(inner.extract_element(total, INT(i)), inner.gep(out, [place]))
+        del left[:several]
     inner.ret_void()
     return function
 
@@ -128,19 +137,21 @@ def outer_tile(typing_context: Any, A: Any, row: Any, d: Any, j: Any, last: Any,
 
 
 @intrinsic
-def step_tile(typing_context: Any, A: Any, old: Any, new: Any, ahead: Any, W: Any, j: Any, width: Any, s: Any,
-              out: Any, backwards: Any) -> Any:  # fmt: skip
-    """W[j, f] += s[j] · A[old, f] and out[j] = Σ_f W[j, f] · A[new, f], for `width` outputs from j on; row `ahead` is next."""
+def step_tile(typing_context: Any, A: Any, rows: Any, W: Any, j: Any, width: Any, s: Any, out: Any,
+              backwards: Any, fetch: Any) -> Any:  # fmt: skip
+    """`step_tile` of `kernels.plain`, as instructions."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         real = context.get_value_type(signature.args[0].dtype)
-        a, w, scales, target = (Matrix(context, builder, signature.args[i], arguments[i]) for i in (0, 4, 7, 8))
-        _, old, new, ahead, _, j, width, _, _, backwards = arguments
+        a, numbers, w, scales, target = (
+            Matrix(context, builder, signature.args[i], arguments[i]) for i in (0, 1, 2, 5, 6)
+        )
+        _, _, _, j, width, _, _, backwards, fetch = arguments
         nought = LONG(0)
-        given = [*(a.at(row, nought) for row in (old, new, ahead)), w.at(j, nought), w.width, scales.at(nought, j),
-                 target.at(nought, j), backwards]  # fmt: skip
+        samples = [builder.load(numbers.at(LONG(which), LONG(i))) for which in range(3) for i in range(PAIR)]
+        given = [*(a.at(sample, nought) for sample in samples), w.at(j, nought), w.width, scales.at(nought, j),
+                 target.at(nought, j), target.width, backwards, fetch]  # fmt: skip
         call_by_width(context, builder, width, lambda each: _step(context, real, each, builder, given), given)
         return context.get_dummy_value()
 
-    kinds = (A, types.int64, types.int64, types.int64, W, types.int64, types.int64, s, out, types.boolean)
-    return types.void(*kinds), generate
+    return types.void(A, rows, W, types.int64, types.int64, s, out, types.boolean, types.boolean), generate

@@ -9,9 +9,11 @@ from numba import prange, types
 
 from kernels._jit import apart, inline, link, linked, named, once, parallel
 from kernels.signatures import Kernel, real_type, writes
+from kernels.simd import total
 
-# A partial sum is worth a thread's while from about this many multiply-adds on (some 10 µs of work).
-WORK_PER_PARTIAL = 1 << 18
+# A partial sum is worth a thread's while from about this many multiply-adds on (some 20 µs of work); two of them from
+# half as many each.
+WORK_PER_PARTIAL = 1 << 19
 MAX_PARTIALS = 32
 # Partial gradients take no more bytes than this, unless two of them do.
 MAX_PARTIAL_BYTES = 3 << 18
@@ -23,7 +25,8 @@ SPAN = 64
 def partials(samples: int, n: int, k: int, itemsize: int) -> int:
     """Number of partial sums for a pass over so many samples: a power of two that depends on the size alone."""
     room = max(2, MAX_PARTIAL_BYTES // (n * k * itemsize))
-    wanted = min(samples * n * k // WORK_PER_PARTIAL, MAX_PARTIALS, room, samples)
+    halves = 2 * samples * n * k // WORK_PER_PARTIAL
+    wanted = min(max(halves // 2, min(halves, 2)), MAX_PARTIALS, room, samples)
     count = 1
     while 2 * count <= wanted:
         count *= 2
@@ -66,70 +69,46 @@ def clear(G, part):
 
 
 def _span_signature(real):
-    # the gradient as the caller has it, seen as (k, n), lies in steps
-    whole, out = types.int64, types.Array(real, 2, "A")
-    return types.boolean(
-        writes(real, 3), whole, whole, whole, types.float64, types.boolean, writes(types.float64, 2), out
-    )
+    whole = types.int64
+    return types.boolean(writes(real, 3), whole, whole, whole, types.float64, types.boolean, writes(real, 2))
 
 
 @apart(_span_signature)
-def add_span(G, parts, start, stop, weight, keep, totals, out):
-    """out[j, f] ← keep · out[j, f] + weight · Σ G[part, j, f] for f in start … stop, in float64 and in the order of the parts.
-
-    Whether all of it is finite.
-    """
-    zero = out.dtype.type(0)
-    spoilt = zero
-    for j in range(out.shape[0]):
-        total, to = totals[j, start:stop], out[j, start:stop]
-        first = G[0, j, start:stop]
-        for f in range(total.size):
-            total[f] = first[f]
-        for part in range(1, parts):
-            more = G[part, j, start:stop]
-            for f in range(total.size):
-                total[f] += more[f]
-        for f in range(total.size):
-            total[f] *= weight
-        if keep:
-            for f in range(total.size):
-                total[f] += to[f]
-        for f in range(total.size):  # apart from the copy, which no vector does: `out` may lie in steps
-            spoilt += out.dtype.type(total[f]) * zero
-        for f in range(total.size):
-            to[f] = total[f]
-    return spoilt == zero
+def add_span(G, parts, start, stop, weight, as_step, out):
+    """`kernels.simd.total`, compiled once for all."""
+    return total(G, parts, start, stop, weight, as_step, out)
 
 
 @once
 def adding(dtype: np.dtype[Any]) -> Kernel:
-    """`add_up(G, parts, weight, keep, totals, out)`: out (k, n) ← keep · out + weight · Σ G[part] (k, …); whether it is finite.
+    """`add(G, parts, weight, as_step, out)`: adds up G (parts, k, …) and says whether the result is finite.
 
-    `keep` is a bool, `totals` (k, n) room to add in. Several partial sums are added up on all threads, each of which has
-    features of its own: the gradient has those of all outputs side by side, and a cache line is best written by one thread.
+        as_step        W (k, …)    += weight · Σ G[part]      θ takes a step
+        otherwise      grad (n, k)  = weight · Σ G[part]ᵀ     the gradient as the caller has it
+
+    Several partial sums are added up on all threads, each of which has features of its own: the gradient has those of all
+    outputs side by side, and a cache line is best written by one thread.
     """
 
-    def add_up(G, parts, weight, keep, totals, out):
-        n, fine = out.shape[1], 0
+    def add_up(G, parts, n, weight, as_step, out):
+        fine = 0
         spans = -(-n // SPAN)
         for task in prange(spans):
             start = SPAN * np.int64(task)
-            fine += add_span(G, parts, start, min(start + SPAN, n), weight, keep, totals, out)
+            fine += add_span(G, parts, start, min(start + SPAN, n), weight, as_step, out)
         return fine == spans
 
     real = real_type(dtype)
     link(real)
-    signature = types.boolean(
-        writes(real, 3), types.int64, types.float64, types.boolean, writes(types.float64, 2), types.Array(real, 2, "A")
-    )
+    whole = types.int64
+    signature = types.boolean(writes(real, 3), whole, whole, types.float64, types.boolean, writes(real, 2))
     shared = linked(parallel(signature), named(add_up, dtype.name), signature)
 
     @inline
-    def add(G, parts, weight, keep, totals, out):
+    def add(G, parts, n, weight, as_step, out):
         if parts > 1:
-            return shared(G, parts, weight, keep, totals, out)
-        return add_span(G, 1, 0, out.shape[1], weight, keep, totals, out)
+            return shared(G, parts, n, weight, as_step, out)
+        return add_span(G, 1, 0, n, weight, as_step, out)
 
     return add
 

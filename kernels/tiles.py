@@ -17,6 +17,7 @@ from kernels.vectors import LONG, Vectors, register_bytes
 
 # Rows of A, or vectors of its columns, in a tile of several outputs; where there is one output, twice as many.
 TALL, SLIM = 4, 8
+NOTHING = ir.VoidType()
 
 
 def _widest(context: Any) -> int:
@@ -75,12 +76,12 @@ def call_by_width(
     builder.position_at_end(after)
 
 
-def once_in_module(builder: Any, name: str, kinds: Sequence[Any]) -> tuple[Any, Any]:
+def once_in_module(builder: Any, name: str, kinds: Sequence[Any], result: Any = NOTHING) -> tuple[Any, Any]:
     """The function of that name in this module, and a builder for its body if it has none yet."""
     module = builder.module
     if name in module.globals:
         return module.globals[name], None
-    function = ir.Function(module, ir.FunctionType(ir.VoidType(), [kind.type for kind in kinds]), name)
+    function = ir.Function(module, ir.FunctionType(result, [kind.type for kind in kinds]), name)
     function.linkage = "internal"
     return function, ir.IRBuilder(function.append_basic_block("entry"))
 

@@ -70,8 +70,8 @@ def test_every_number_of_samples(layout, m):
 
 
 def test_many_partial_sums(layout):
-    p = problem("softmax", layout, m=4000, n=120, k=10)
-    assert partials(4000, 120, 10, p.X.itemsize) > 8
+    p = problem("softmax", layout, m=8000, n=120, k=10)
+    assert partials(8000, 120, 10, p.X.itemsize) > 8
     value, grad = p.objective.value_and_grad(p.X, p.y, p.theta)
     expected, expected_grad = naive.value_and_grad("softmax", p.rows, p.y, p.theta64)
     assert value == pytest.approx(expected, rel=1e-12)

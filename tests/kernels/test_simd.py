@@ -41,8 +41,13 @@ def outer(A, row, d, grad):
 
 
 @numba.njit
-def step(A, old, new, ahead, W, scales, out, backwards):
-    simd.step(A, old, new, ahead, W, scales, out, backwards)
+def step(A, rows, W, scales, out, backwards):
+    simd.step(A, rows, W, scales, out, backwards)
+
+
+@numba.njit
+def total(G, parts, start, stop, weight, as_step, out):
+    return simd.total(G, parts, start, stop, weight, as_step, out)
 
 
 def close(got, expected, dtype):
@@ -103,12 +108,55 @@ def test_one_sample_at_every_edge(dtype, length):
         close(H, A[1:2] @ theta, dtype)
         outer(A, 2, d, grad)
         close(grad, A[2][:, None] * d, dtype)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("length", LENGTHS)
+def test_two_steps_at_every_edge(dtype, length):
+    rng = np.random.default_rng(length)
+    rows = np.array([[4, 0], [1, 3], [2, 0]])
+    for k in [*OUTPUTS, 16, 17, 33]:
+        A, theta, d = (rng.standard_normal(shape).astype(dtype) for shape in ((5, length), (k, length), (2, k)))
         for backwards in (False, True):
-            W = np.ascontiguousarray(theta.T)
-            moved = W + d.T * A[0]
-            step(A, 0, 1, 2, W, d, H, backwards)
+            W, H = theta.copy(), np.empty((2, k), dtype)
+            step(A, rows, W, d, H, backwards)
+            moved = theta + d.T @ A[rows[0]]
             close(W, moved, dtype)
-            close(H[0], moved @ A[1], dtype)
+            close(H, A[rows[1]] @ moved.T, dtype)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("length", LENGTHS)
+@pytest.mark.parametrize("parts", [1, 2, 5])
+def test_totals_at_every_edge(dtype, length, parts):
+    rng = np.random.default_rng(length)
+    for k in OUTPUTS:
+        G, start = rng.standard_normal((parts, k, length + 7)).astype(dtype), min(2, length - 1)
+        span = slice(start, length)
+        expected = -0.3 * G.sum(0, dtype=np.float64)[:, span]
+        for as_step, shape in ((False, (length + 1, k)), (True, (k, length + 4))):
+            out = rng.standard_normal(shape).astype(dtype)
+            before = out.copy()
+            assert total(G, parts, start, length, -0.3, as_step, out)
+            place = (slice(None), span) if as_step else span
+            close(out[place], before[place] + expected if as_step else expected.T, dtype)
+            out[place] = before[place]
+            np.testing.assert_array_equal(out, before)  # nothing beside it was touched
+            spoilt = G.copy()
+            spoilt[-1, -1, length - 1] = rng.choice([np.inf, -np.inf, np.nan])
+            assert not total(spoilt, parts, start, length, -0.3, as_step, out)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("as_step", [False, True])
+def test_the_plain_totals_are_the_same(dtype, as_step):
+    G = np.random.default_rng(0).standard_normal((3, 5, 37)).astype(dtype)
+    compiled, by_hand = (np.ones((5, 37) if as_step else (37, 5), dtype) for _ in range(2))
+    assert total(G, 3, 2, 30, 0.25, as_step, compiled)
+    assert plain.total_tile(G, 3, 2, 30, 0.25, as_step, by_hand) == 0
+    close(compiled, by_hand, dtype)
+    G[1, 2, 29] = np.inf
+    assert np.isnan(plain.total_tile(G, 3, 2, 30, 0.25, as_step, by_hand))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -131,18 +179,18 @@ def test_the_plain_tiles_are_the_same(dtype):
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_the_plain_tiles_of_one_sample_are_the_same(dtype):
     rng = np.random.default_rng(0)
-    A, theta, d = (rng.standard_normal(shape).astype(dtype) for shape in ((3, 21), (21, 3), (1, 3)))
-    forms = []
+    A, theta, d = (rng.standard_normal(shape).astype(dtype) for shape in ((5, 21), (21, 3), (2, 3)))
+    rows, forms = np.array([[4, 0], [1, 3], [2, 0]]), []
     for tiles in (False, True):
-        H, out, grad, W = np.empty((1, 3), dtype), np.empty((1, 3), dtype), np.empty((21, 3), dtype), theta.T.copy()
+        H, out, grad, W = np.empty((1, 3), dtype), np.empty((2, 3), dtype), np.empty((21, 3), dtype), theta.T.copy()
         if tiles:
             plain.product_tile(A, 1, theta, 0, 3, H)
             plain.outer_tile(A, 2, d, 0, 3, grad)
-            plain.step_tile(A, 0, 1, 2, W, 0, 3, d, out, False)
+            plain.step_tile(A, rows, W, 0, 3, d, out, False, True)
         else:
             product(A, 1, theta, H)
             outer(A, 2, d, grad)
-            step(A, 0, 1, 2, W, d, out, False)
+            step(A, rows, W, d, out, False)
         forms.append((H, out, grad, W))
     for got, expected in zip(*forms, strict=True):
         close(got, expected, dtype)
@@ -185,6 +233,14 @@ def test_nothing_beyond_an_array_is_touched(dtype, length):
     close(h, A[4:] @ theta, dtype)
     outer(A, 4, d, grad)
     close(grad, A[4][:, None] * d, dtype)
-    moved = B + d.T * A[4]
-    step(A, 4, 4, 4, B, d, h, False)
-    close(h[0], moved @ A[4], dtype)
+    d, h = (
+        at_the_end_of_memory(rng.standard_normal((2, 7)).astype(dtype)),
+        at_the_end_of_memory(np.empty((2, 7), dtype)),
+    )
+    moved = B + d[:1].T * A[4] + d[1:].T * A[4]
+    step(A, at_the_end_of_memory(np.full((3, 2), 4)), B, d, h, False)
+    close(h, np.array([moved @ A[4]] * 2), dtype)
+    for parts, out in ((moved[None], B), (moved[None], grad)):
+        as_step, before = out is B, out.copy()
+        assert total(at_the_end_of_memory(parts), 1, 0, length, 0.5, as_step, out)
+        close(out, before + 0.5 * moved if as_step else 0.5 * moved.T, dtype)
