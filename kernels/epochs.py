@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numba import types
 
-from kernels._jit import inline, link, named, once, serial
+from kernels._jit import inline, named, once, serial
 from kernels.blocks import TAKE, add_weighed, desk, place_for_one, places
 from kernels.layouts import Layout
 from kernels.losses import Loss
@@ -30,7 +30,6 @@ def epoch_singly(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -
     θ before, and x₁ᵀx₂ times the step. So θ is gone through once for two steps, and they are what they are one by one.
     """
     real = real_type(dtype)
-    link(real)
     block, as_row, take, extent = loss.block, layout.as_row, TAKE[loss.target], layout.extent
 
     def epoch_singly(X, y, order, theta, p, step_size):
@@ -48,7 +47,6 @@ def epoch_singly(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -
                 sample, later = nth(order, first + i, samples), nth(order, first + i + PAIRS_AHEAD * PAIR, samples)
                 A, rows[1, i], rows[2, i] = as_row(X, sample, later, buffer, (first + i) % (2 * PAIR))
             step(A, rows, W, scales, H, first % (2 * PAIR) == 0)
-            scales[1] = 0
             for i in range(count):
                 if i == 1:
                     shift(H[1], scales[0], A[rows[1, 0]], A[rows[1, 1]])
@@ -57,8 +55,10 @@ def epoch_singly(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -
                 mean += v[0] * weight
                 for j in range(k):
                     scales[i, j] = H[i, j] * rate
-            rows[0] = rows[1]
-        rows[1], rows[2] = rows[0], rows[0]
+            for i in range(PAIR):  # Numba takes a second to compile rows[0] = rows[1]
+                rows[0, i] = rows[1, i]
+                for j in range(k if i >= count else 0):
+                    scales[i, j] = 0
         step(A, rows, W, scales, H, False)
         return mean, returned(W, theta) and fine and np.isfinite(mean)
 
