@@ -79,8 +79,9 @@ def sweep(
     waiting = [n for n in jobs if (n.job.hash, source) not in finished]
     opening = _opening(title, len(checks), len(jobs), len(waiting), recovered, stuck, reaped)
     console.print(opening, highlight=False, markup=False)
-    for reason, count in left_out.items():
-        console.print(f"left out, {counted(count, 'run')}: {reason}", highlight=False, markup=False)
+    absent = [f"{counted(count, 'run')}: {reason}" for reason, count in left_out.items()]
+    for line in absent:
+        console.print(f"left out, {line}", highlight=False, markup=False)
     for n in jobs:  # a run that an earlier sweep finished belongs to this one too
         if (n.job.hash, source) in finished:
             store.join(finished[n.job.hash, source], id_)
@@ -88,7 +89,7 @@ def sweep(
         failed = _run_all(waiting, store, title, id_, command, console)
     from harness import report  # pandas and plotly are not needed before
 
-    report.publish(store, title, id_, console)
+    report.publish(store, title, id_, console, absent)
     if failed:
         _print_failures(failed, store, console)
     return 1 if failed else 0

@@ -11,7 +11,7 @@ import os
 import shlex
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,6 +33,7 @@ from sqlalchemy.engine import Engine
 
 METRICS_A_BATCH, PARAMS_A_BATCH, TAGS_A_BATCH = 900, 50, 50  # MLflow takes 1000, 100 and 100, and 1000 in all
 NOTE_LENGTH = 8000  # of a tag's 8192
+LEFT_OUT = "left_out"
 SWEEP, SWEEPS_A_RUN = "sweep", 500  # a tag takes 8000 characters
 RESOURCE_MISSING = "RESOURCE_DOES_NOT_EXIST"  # MLflow's name for it
 FLUSH_EVERY_S = 5.0  # a killed run loses no more than this
@@ -190,11 +191,26 @@ class Store:
         there = f"there are: {', '.join(sorted(e.name for e in experiments))}" if experiments else "none has run yet"
         raise StoreError(f"sweep={name or 'NAME'}: no such sweep in {self.uri}; {there}")
 
+    def _summary(self, experiment_id: str, sweep: str) -> Any:
+        return next(self._search(experiment_id, f"tags.kind = 'summary' and tags.sweep = '{sweep}'"), None)
+
+    def left_out(self, experiment_id: str, sweep: str) -> list[str]:
+        """What the sweep did not run, and why, a line each: as its report was told when it was last run."""
+        found = self._summary(experiment_id, sweep)
+        return str(found.data.tags.get(LEFT_OUT, "")).splitlines() if found is not None else []
+
     def summarise(
-        self, experiment_id: str, sweep: str, title: str, note: str, metrics: dict[str, float], folder: Path
+        self,
+        experiment_id: str,
+        sweep: str,
+        title: str,
+        note: str,
+        metrics: dict[str, float],
+        folder: Path,
+        left_out: Sequence[str] = (),
     ) -> None:
         """One run per sweep that carries the report: its Markdown as the note, verdicts as metrics, the folder as artifacts."""
-        found = next(self._search(experiment_id, f"tags.kind = 'summary' and tags.sweep = '{sweep}'"), None)
+        found = self._summary(experiment_id, sweep)
         with self._one_line("log the report"):
             if found is None:
                 tags = {"kind": "summary", "sweep": sweep, "source": machine.source_digest(), **machine.process()}
@@ -203,7 +219,10 @@ class Store:
             self.client.log_batch(
                 run_id,
                 metrics=[Metric(name, value, now, 0) for name, value in metrics.items()],
-                tags=[RunTag("mlflow.note.content", note[:NOTE_LENGTH])],
+                tags=[
+                    RunTag("mlflow.note.content", note[:NOTE_LENGTH]),
+                    RunTag(LEFT_OUT, "\n".join(left_out)[:NOTE_LENGTH]),
+                ],
             )
             self.client.log_artifacts(run_id, str(folder))
             self.client.set_terminated(run_id, "FINISHED")

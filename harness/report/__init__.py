@@ -6,6 +6,7 @@ verdicts, and hangs all of it on the sweep's summary run in MLflow.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,9 +35,10 @@ class Report:
     history: pd.DataFrame
     verdicts: list[Verdict]
     drawings: list[Drawing]
+    left_out: Sequence[str]
 
 
-def assemble(store: Store, title: str, sweep: str) -> Report:
+def assemble(store: Store, title: str, sweep: str, left_out: Sequence[str] = ()) -> Report:
     """Read the sweep's runs and let its experiments' claims and figures speak. Timings are this machine's alone."""
     runs = frames.runs(store, title, sweep)
     history = frames.history(store, title, sweep)
@@ -54,30 +56,33 @@ def assemble(store: Store, title: str, sweep: str) -> Report:
                 drawn = draw(figure, shown, steps)
                 if drawn is not None:
                     drawings.append(Drawing(figure.title, str(grid or "").replace("_", " "), drawn))
-    return Report(title, sweep, runs, history, decide(weighed), drawings)
+    return Report(title, sweep, runs, history, decide(weighed), drawings, left_out)
 
 
-def publish(store: Store, title: str, sweep: str, console: Console) -> Path:
-    """Write, print and log the report of a sweep; returns its folder."""
-    report = assemble(store, title, sweep)
+def publish(store: Store, title: str, sweep: str, console: Console, left_out: Sequence[str] | None = None) -> Path:
+    """Write, print and log the report of a sweep; returns its folder.
+
+    `left_out`: what was not run, and why, a line each; None for what the sweep's last report was told.
+    """
+    experiment_id = store.experiment(title)
+    report = assemble(store, title, sweep, store.left_out(experiment_id, sweep) if left_out is None else left_out)
     folder = store.results / "reports" / title
     folder.mkdir(parents=True, exist_ok=True)
     replaced = _replaced(folder, report)
-    experiment_id = store.experiment(title)
     report.runs.attrs["sweep"] = sweep
     report.runs.to_parquet(folder / "runs.parquet")
     report.history.to_parquet(folder / "history.parquet")
     table(report.verdicts).to_csv(folder / "verdicts.csv", index=False)
-    markdown = page.markdown(title, report.runs, report.verdicts)
+    markdown = page.markdown(title, report.runs, report.verdicts, report.left_out)
     (folder / "report.md").write_text(markdown, encoding="utf-8")
     (folder / "index.html").write_text(
         page.html(
             title, sweep, report.runs, report.verdicts, report.drawings,
-            f"{page.UI if store.database else store.uri}/#/experiments/{experiment_id}",
+            f"{page.UI if store.database else store.uri}/#/experiments/{experiment_id}", report.left_out,
         ), encoding="utf-8",
     )  # fmt: skip
     measured = {f"verdict/{v.claim.id}": OUTCOMES[v.outcome] for v in report.verdicts}
-    store.summarise(experiment_id, sweep, title, markdown, measured, folder)
+    store.summarise(experiment_id, sweep, title, markdown, measured, folder, report.left_out)
     terminal.show(report.runs, report.verdicts, console)
     console.print(f"report: {folder / 'index.html'}", highlight=False, markup=False)
     if replaced:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 
@@ -28,7 +29,13 @@ class Drawing:
 
 
 def html(
-    title: str, sweep: str, runs: pd.DataFrame, verdicts: list[Verdict], drawings: list[Drawing], experiment: str
+    title: str,
+    sweep: str,
+    runs: pd.DataFrame,
+    verdicts: list[Verdict],
+    drawings: list[Drawing],
+    experiment: str,
+    left_out: Sequence[str] = (),
 ) -> str:
     """The page: verdicts first, then figures, then every run with its link below `experiment`'s, then the machine."""
     environment = jinja2.Environment(
@@ -51,7 +58,7 @@ def html(
     return template.render(
         title=title, sweep=sweep, verdicts=[_verdict(v) for v in verdicts], figures=figures,
         plotly=get_plotlyjs() if figures else "", runs=counted(len(runs), "run"), columns=shown,
-        rows=_rows(runs, shown, experiment),
+        rows=_rows(runs, shown, experiment), left_out=left_out,
         counts=runs["status"].value_counts().to_dict(), machine=machine.fingerprint(), identity=machine.identity(),
         others=sorted(set(runs["machine"].dropna()) - {machine.identity()}),
         address=UI, links_move=experiment.startswith(UI),
@@ -113,7 +120,7 @@ def _rows(runs: pd.DataFrame, shown: list[str], experiment: str) -> list[dict[st
     ]  # fmt: skip
 
 
-def markdown(title: str, runs: pd.DataFrame, verdicts: list[Verdict]) -> str:
+def markdown(title: str, runs: pd.DataFrame, verdicts: list[Verdict], left_out: Sequence[str] = ()) -> str:
     """The report as Markdown: for the summary run in MLflow, and for a terminal."""
     counts = ", ".join(f"{count} {str(status).lower()}" for status, count in runs["status"].value_counts().items())
     parts = [f"# {title}", f"{counted(len(runs), 'run')}: {counts}.", "## Verdicts"]
@@ -131,6 +138,8 @@ def markdown(title: str, runs: pd.DataFrame, verdicts: list[Verdict]) -> str:
             parts.append(v.evidence.details)
     else:
         parts.append("No claim is decided by these runs.")
+    if left_out:
+        parts += ["## Left out", "\n".join(f"- {line}" for line in left_out)]
     facts = {"identity": machine.identity(), **machine.fingerprint(), "sources": machine.source_digest()}
     parts += ["## Machine", "\n".join(f"- {key}: {value}" for key, value in facts.items())]
     return "\n\n".join(part for part in parts if part) + "\n"

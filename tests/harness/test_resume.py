@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 
 import pytest
 from bench import TOYS, in_process, jobs, runs, values
@@ -87,6 +88,13 @@ def test_what_is_left_out_is_said_and_the_rest_is_run(toys, results):
     assert lines[0] == "sweep runs: 2 runs, 0 finished before, 2 to go"
     assert lines[1] == "left out, 2 runs: index: none above 1 here"
     assert sorted(runs(results)["index"]) == [0, 1]
+    folder = results / "reports" / "runs"
+    for again in (False, True):  # the store knows it for a report that is made anew
+        if again:
+            shutil.rmtree(folder)
+            assert in_process(["sweep=runs", f"results={results}"], report_main).status == 0
+        assert "<li>2 runs: index: none above 1 here</li>" in (folder / "index.html").read_text()
+        assert "## Left out\n\n- 2 runs: index: none above 1 here\n" in (folder / "report.md").read_text()
 
 
 def test_changed_sources_are_run_again(toys, results, monkeypatch):
