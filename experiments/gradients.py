@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from experiments.backends.base import Backend, OnArrays
 from experiments.workload import Workload, material
 from harness.contract import WHOLE_RUN, Bars, Claim, Count, Evidence, Experiment, Figure, Row, Seed, counted
 from kernels import stream
@@ -50,7 +51,7 @@ class Gradients(Experiment):
 
     loss: Loss
     layout: Layout
-    backend: Callable[..., Any]
+    backend: Callable[..., Backend]
     samples: Count = 500
     features: Count = 30
     classes: Count = 5
@@ -64,6 +65,9 @@ class Gradients(Experiment):
         Bars("model/formula_error", "loss", "Error of the gradient against XᵀΔ/m", log_y=True),
     )
 
+    def check(self) -> None:
+        self.backend(self.loss, layout=self.layout).check("fused")
+
     def run(self) -> Iterator[Row]:
         classes = 1 if self.loss.target.one_logit else self.classes
         X, y, theta, _, _ = material(
@@ -71,7 +75,7 @@ class Gradients(Experiment):
                 self.loss, self.layout, self.samples, self.features, classes, None, "sequential", self.dtype, self.seed
             )
         )
-        f = self.backend(self.loss, layout=self.layout)
+        f = OnArrays(self.backend(self.loss, layout=self.layout), self.dtype)
         _, grad = f.value_and_grad(X, y, theta)
         rows = np.asarray(X if self.layout.name == "rows" else X.T, np.float64)
         expected = closed_form(self.loss, rows, y, theta.astype(np.float64))
@@ -81,7 +85,7 @@ class Gradients(Experiment):
         yield Row(WHOLE_RUN, metrics)
 
     def _against_differences(
-        self, f: Any, X: NDArray[Any], y: NDArray[Any], theta: NDArray[Any], grad: NDArray[Any]
+        self, f: OnArrays, X: NDArray[Any], y: NDArray[Any], theta: NDArray[Any], grad: NDArray[Any]
     ) -> float:
         rng = stream(self.seed, "directions")
         worst = 0.0

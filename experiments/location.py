@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import brentq
 
+from experiments.backends.base import Backend, OnArrays
 from experiments.data import Data
 from experiments.train import fits
 from harness.contract import WHOLE_RUN, Bars, Claim, Evidence, Experiment, Figure, Row, Seed, counted
@@ -52,7 +53,7 @@ class Location(Experiment):
 
     data: Data
     loss: Loss
-    backend: Callable[..., Any]
+    backend: Callable[..., Backend]
     seed: Seed = 0
 
     claims: ClassVar = (
@@ -69,10 +70,11 @@ class Location(Experiment):
         if self.data.kind is not Target.REAL:
             raise ValueError(f"data: targets are {self.data.kind.value}; should be {Target.REAL.value}, to have a mean")
         fits(self.loss, self.data.kind)
+        self.backend(self.loss, layout="rows").check("fused")
 
     def run(self) -> Iterator[Row]:
         y = np.asarray(self.data.load(self.seed).y, np.float64)
-        constant = best_constant(self.backend(self.loss, layout="rows"), y)
+        constant = best_constant(OnArrays(self.backend(self.loss, layout="rows"), "float64"), y)
         mean, spread = float(np.mean(y)), float(np.std(y)) or 1.0
         low, high = np.sort(y)[[(len(y) - 1) // 2, len(y) // 2]]  # every number between is a median
         yield Row(
@@ -87,12 +89,12 @@ class Location(Experiment):
         )
 
 
-def best_constant(f: Any, y: np.ndarray[Any, np.dtype[np.float64]]) -> float:
+def best_constant(f: OnArrays, y: np.ndarray[Any, np.dtype[np.float64]]) -> float:
     """argmin over a of f's mean loss with h = a for every sample."""
     ones = np.ones((len(y), 1))
 
     def slope(a: float) -> float:
-        return float(f.value_and_grad(ones, y, np.array([a]))[1][0])
+        return float(f.value_and_grad(ones, y, np.array([[a]]))[1][0, 0])
 
     low, high = float(y.min()), float(y.max())
     if slope(low) >= 0:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments import claims_train
+from experiments.backends.base import Backend, OnArrays, Work
 from experiments.data import Data, Dataset
 from harness.contract import (
     DIVERGED,
@@ -33,6 +34,7 @@ from kernels.losses import Loss, Target
 
 # A mean loss this many times that of θ = 0 will not come back.
 FAR_OFF = 1e3
+PASSES: tuple[Work, ...] = ("fused", "forward", "epoch")
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class Train(Experiment):
     data: Data
     loss: Loss
     layout: Layout
-    backend: Callable[..., Any]
+    backend: Callable[..., Backend]
     batch_size: Count | None = 64
     step_size: Positive = 0.1
     order: Literal["sequential", "shuffled"] = "shuffled"
@@ -74,13 +76,15 @@ class Train(Experiment):
     def check(self) -> None:
         self.data.check()
         fits(self.loss, self.data.kind)
-        with threads.using(self.threads):
+        for work in PASSES:
+            self._backend.check(work, self.batch_size)
+        with self._backend.threads(self.threads):
             pass
 
     def warm_up(self) -> None:
-        f, p = self.backend(self.loss, layout=self.layout), self._prepared()
+        f, p = OnArrays(self._backend, self.dtype), self._prepared()
         theta = np.zeros((p.features, p.outputs), self.dtype)
-        with threads.using(self.threads):
+        with self._backend.threads(self.threads):
             f.forward(p.X, theta)
             f.value_and_grad(p.X, p.y, theta)
             f.sgd_epoch(p.X, p.y, theta, self.batch_size or p.samples, 1e-9, np.arange(p.samples))
@@ -90,14 +94,18 @@ class Train(Experiment):
         return {"threads": str(self.threads or threads.available())}
 
     def run(self) -> Iterator[Row]:
-        with threads.using(self.threads):
+        with self._backend.threads(self.threads):
             yield from self._epochs()
+
+    @property
+    def _backend(self) -> Backend:
+        return self.backend(self.loss, layout=self.layout)
 
     def _prepared(self) -> Prepared:
         return prepare(self.data, self.seed, self.layout, self.dtype, self.loss.target)
 
     def _epochs(self) -> Iterator[Row]:
-        f, p = self.backend(self.loss, layout=self.layout), self._prepared()
+        f, p = OnArrays(self._backend, self.dtype), self._prepared()
         theta = np.zeros((p.features, p.outputs), self.dtype)
         batch = self.batch_size or p.samples
         start_loss, _ = f.value_and_grad(p.X, p.y, theta)
@@ -191,7 +199,7 @@ def prepare(data: Data, seed: int, layout: Layout, dtype: str, target: Target) -
     )
 
 
-def evaluate(f: Any, p: Prepared, theta: NDArray[Any]) -> dict[str, float]:
+def evaluate(f: OnArrays, p: Prepared, theta: NDArray[Any]) -> dict[str, float]:
     """Loss, error, gradient and parameters at θ."""
     value, grad = f.value_and_grad(p.X, p.y, theta)
     wide = theta.astype(np.float64)

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from functools import cached_property
 from typing import Any, ClassVar, Literal
 
+import numpy as np
 from numpy.typing import NDArray
 
 from kernels import Objective
@@ -91,6 +92,44 @@ class Backend(ABC):
 
         θ is a NumPy array and changes in place. Returns the mean of the losses met, each taken before its step.
         """
+
+
+class OnArrays:
+    """A backend's passes for who has NumPy arrays: X and y are handed over once each, results are arrays and floats."""
+
+    def __init__(self, backend: Backend, dtype: str) -> None:
+        self.backend, self.layout, self.dtype = backend, backend.layout, np.dtype(dtype)
+        self._held: dict[
+            int, tuple[NDArray[Any], Native]
+        ] = {}  # by identity; the arrays are kept, so that it stays theirs
+
+    def _native(self, array: NDArray[Any]) -> Native:
+        if id(array) not in self._held:
+            numbers = array.astype(self.dtype, copy=False) if array.dtype.kind == "f" else array
+            self._held[id(array)] = array, self.backend.native(np.ascontiguousarray(numbers))
+        return self._held[id(array)][1]
+
+    def forward(self, X: NDArray[Any], theta: NDArray[Any]) -> NDArray[Any]:
+        """H = Xθ."""
+        return np.asarray(self.backend.forward(self._native(X), self.backend.native(theta)))
+
+    def value_and_grad(self, X: NDArray[Any], y: NDArray[Any], theta: NDArray[Any]) -> tuple[float, NDArray[Any]]:
+        """f(θ) and ∇f(θ)."""
+        value, grad = self.backend.value_and_grad(self._native(X), self._native(y), self.backend.native(theta))
+        return float(value), np.asarray(grad)
+
+    def sgd_epoch(
+        self,
+        X: NDArray[Any],
+        y: NDArray[Any],
+        theta: NDArray[Any],
+        batch_size: int,
+        step_size: float,
+        order: NDArray[np.int64] | None = None,
+    ) -> float:
+        """An epoch that changes θ in place; the mean of the losses met."""
+        visits = self.backend.native(order)
+        return self.backend.sgd_epoch(self._native(X), self._native(y), theta, batch_size, step_size, visits)
 
 
 def turned(batch_size: int, order: Native) -> bool:

@@ -8,13 +8,15 @@ import numpy as np
 import pytest
 import scipy.optimize
 
+from experiments import backends
 from experiments.backends.numba import Numba
+from experiments.backends.numpy import NumPy
 from experiments.data import BreastCancer, Diabetes, Synthetic
-from experiments.gradients import Gradients
+from experiments.gradients import FORMULA, Gradients
 from experiments.location import Location, best_constant
 from experiments.passes import Passes
 from harness.contract import WHOLE_RUN
-from kernels import Objective, layouts, losses, noises
+from kernels import layouts, losses, noises
 
 PASSES = Passes(
     loss=losses.Softmax(),
@@ -26,6 +28,11 @@ PASSES = Passes(
     batch_size=32,
     rounds=5,
 )
+
+
+class Absent(NumPy):
+    name = "absent"
+    package = "no_such_package"
 
 
 def metrics(experiment):
@@ -77,12 +84,12 @@ def test_passes_refuses_classes_for_a_loss_of_one_number():
 def test_the_best_constants(seed, samples):
     data = Synthetic(noise=noises.StudentT(), samples=samples, features=2)
     y = data.load(seed).y
-    squared = metrics(Location(data=data, loss=losses.Squared(), backend=Objective, seed=seed))
+    squared = metrics(Location(data=data, loss=losses.Squared(), backend=Numba, seed=seed))
     assert squared["train/constant"] == pytest.approx(y.mean(), abs=1e-12)
     assert squared["model/mean_distance"] <= 1e-12
     if samples % 2:  # every number between the two middle ones is a median of an even sample
         assert squared["model/median_distance"] > 1e-6
-    absolute = metrics(Location(data=data, loss=losses.Absolute(), backend=Objective, seed=seed))
+    absolute = metrics(Location(data=data, loss=losses.Absolute(), backend=Numba, seed=seed))
     assert absolute["model/median_distance"] <= 1e-12
     assert np.abs(y - absolute["train/constant"]).sum() <= np.abs(y - np.median(y)).sum() * (1 + 1e-14)
 
@@ -91,7 +98,7 @@ def test_the_best_constants(seed, samples):
 def test_best_constant_of_other_losses_against_scipy(name):
     y = Diabetes().load(0).y / 50
     loss = losses.named(name)
-    found = best_constant(Objective(loss), y)
+    found = best_constant(Numba(loss), y)
     expected = scipy.optimize.minimize_scalar(
         lambda a: loss.values(np.full(len(y), a), y).sum(), bracket=(y.min(), y.max()), options={"xtol": 1e-12}
     )
@@ -99,9 +106,9 @@ def test_best_constant_of_other_losses_against_scipy(name):
 
 
 def test_location_of_a_constant_sample_and_of_labels():
-    assert best_constant(Objective("squared"), np.full(5, 3.25)) == 3.25
+    assert best_constant(Numba("squared"), np.full(5, 3.25)) == 3.25
     with pytest.raises(ValueError, match="should be real numbers, to have a mean"):
-        Location(data=BreastCancer(), loss=losses.Squared(), backend=Objective).check()
+        Location(data=BreastCancer(), loss=losses.Squared(), backend=Numba).check()
 
 
 @pytest.mark.parametrize("name", losses.ALL)
@@ -109,8 +116,32 @@ def test_location_of_a_constant_sample_and_of_labels():
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_gradients_agree_with_the_closed_form_and_differences(name, layout, dtype):
     m = metrics(
-        Gradients(loss=losses.named(name), layout=layouts.named(layout), backend=Objective, dtype=dtype, samples=100)
+        Gradients(loss=losses.named(name), layout=layouts.named(layout), backend=Numba, dtype=dtype, samples=100)
     )
     assert m["model/formula_error"] <= {"float32": 1e-5, "float64": 1e-12}[dtype]
     if dtype == "float64" and name != "absolute":  # a difference may step over a kink
         assert m["model/difference_error"] <= 1e-6
+
+
+@pytest.mark.parametrize("name", ["numpy", "torch", "jax"])
+def test_another_library_may_answer_instead(name):
+    backend = backends.find()[name]
+    pytest.importorskip(backend.package)
+    data = Synthetic(noise=noises.Gaussian(), samples=101, features=2)
+    theirs, ours = (metrics(Location(data=data, loss=losses.Squared(), backend=each)) for each in (backend, Numba))
+    assert theirs["train/constant"] == pytest.approx(ours["train/constant"], rel=1e-12)
+    for dtype, tolerance in FORMULA.items():
+        e = Gradients(loss=losses.Softmax(), layout=layouts.Columns(), backend=backend, dtype=dtype, samples=50)
+        assert metrics(e)["model/formula_error"] <= tolerance
+
+
+@pytest.mark.parametrize(
+    "experiment",
+    [
+        Location(data=Synthetic(noise=noises.Gaussian()), loss=losses.Huber(), backend=Absent),
+        Gradients(loss=losses.Huber(), layout=layouts.Rows(), backend=Absent),
+    ],
+)
+def test_a_library_that_is_missing_is_said_before_it_runs(experiment):
+    with pytest.raises(ValueError, match="backend: absent needs no_such_package, which is not installed"):
+        experiment.check()

@@ -12,7 +12,9 @@ import scipy.optimize
 import sklearn.linear_model
 import statsmodels.api as sm
 
-from experiments import claims_train
+from experiments import backends, claims_train
+from experiments.backends.numba import Numba
+from experiments.backends.sklearn import Sklearn
 from experiments.data import BreastCancer, Diabetes, Digits, Mnist, Synthetic
 from experiments.train import Train, distance, error
 from harness.contract import WHOLE_RUN
@@ -26,7 +28,7 @@ PLAIN = Train(
     data=Synthetic(noise=noises.Gaussian(), samples=300, features=4, test_share=0.2),
     loss=losses.Squared(),
     layout=layouts.Rows(),
-    backend=Objective,
+    backend=Numba,
     epochs=3,
 )
 
@@ -237,6 +239,7 @@ def test_every_loss_trains_on_a_noise_that_fits(name, layout):
         ({"data": Digits()}, "loss=squared takes real numbers, but the data .* use loss=softmax"),
         ({"data": BreastCancer(), "loss": losses.Huber()}, "use loss=logistic"),
         ({"threads": 10**6}, r"threads: 1000000; should be in 1\.\."),
+        ({"backend": Sklearn}, r"backend: sklearn has no forward pass of its own, NumPy does it; should be numpy"),
     ],
 )
 def test_what_makes_no_sense_is_refused_before_it_runs(changes, message):
@@ -247,3 +250,20 @@ def test_what_makes_no_sense_is_refused_before_it_runs(changes, message):
 def test_softmax_takes_two_classes():
     e = train(data=BreastCancer(standardize=True), loss=losses.Softmax())
     assert last(e)["train/error"] < 0.1
+
+
+@pytest.mark.parametrize("name", ["numpy", "torch", "jax"])
+@pytest.mark.parametrize(("loss", "data"), [(losses.Squared(), PLAIN.data), (losses.Softmax(), Digits())])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_another_library_trains_the_same(name, loss, data, dtype):
+    backend = backends.find()[name]
+    pytest.importorskip(backend.package)
+    runs = [
+        table(
+            train(backend=each, loss=loss, data=data, dtype=dtype, layout=layouts.Columns(), epochs=2, step_size=0.01)
+        )
+        for each in (Numba, backend)
+    ]
+    untimed = [column for column in runs[0] if not column.startswith(("time/", "rate/"))]
+    tolerance = {"float32": 1e-4, "float64": 1e-10}[dtype]
+    pd.testing.assert_frame_equal(runs[0][untimed], runs[1][untimed], rtol=tolerance, atol=tolerance)
