@@ -14,7 +14,7 @@ from kernels.losses import Loss
 from kernels.plain import PAIR
 from kernels.signatures import Kernel, epoch_signature, real_type
 from kernels.simd import step
-from kernels.sums import adding, clear, padded, partials, returned, turned
+from kernels.sums import adding, clear, finite, padded, partials, returned, turned
 from kernels.threads import seats
 from kernels.visits import visits
 
@@ -60,7 +60,7 @@ def epoch_singly(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -
                 for j in range(k if i >= count else 0):
                     scales[i, j] = 0
         step(A, rows, W, scales, H, False)
-        return mean, returned(W, theta) and fine and np.isfinite(mean)
+        return mean, returned(W, theta) and fine and finite(mean)
 
     signature = epoch_signature(loss.target, real)
     return serial(signature, loss, layout)(named(epoch_singly, loss.name, layout.name, dtype.name))
@@ -120,7 +120,7 @@ def epoch(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> Kerne
             mean = add_weighed(mean, losses, parts, size / samples)
             if not at_once:
                 add(G, parts, n, -step_size * weight, True, W)
-        return mean, returned(W, theta) and np.isfinite(mean)
+        return mean, returned(W, theta) and finite(mean)
 
     signature = epoch_signature(loss.target, real, types.int64)
     return serial(signature, loss, layout)(named(epoch, loss.name, layout.name, dtype.name))

@@ -18,7 +18,7 @@ from kernels.layouts import Layout
 from kernels.losses import Loss
 from kernels.signatures import Kernel, fused_signature, product_signature, reads, real_type, writes
 from kernels.simd import outer, product
-from kernels.sums import adding, clear, padded, partials, turned
+from kernels.sums import adding, clear, finite, padded, partials, turned
 from kernels.threads import seats
 from kernels.visits import shared, visits
 
@@ -108,7 +108,7 @@ def fused(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> Kerne
         else:
             share(X, order, 0, samples, samples, parts, table, given, G, losses)
         mean = add_weighed(0.0, losses, parts, 1.0)
-        return mean, add(G, parts, n, weight, False, grad) and np.isfinite(mean)
+        return mean, add(G, parts, n, weight, False, grad) and finite(mean)
 
     signature = fused_signature(loss.target, real)
     return serial(signature, loss, layout)(named(fused, loss.name, layout.name, dtype.name))
@@ -132,7 +132,7 @@ def fused_of_one(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -
         block(H.reshape(k, 1), 1, targets, v, p, spare)
         outer(A, row, H, grad)
         # No |x·δ| is above Σ|x| · Σ|δ|.
-        return v[0], fine and np.isfinite(v[0]) and np.isfinite(total_size(A[row]) * total_size(H[0]))
+        return v[0], fine and finite(v[0]) and finite(total_size(A[row]) * total_size(H[0]))
 
     signature = fused_signature(loss.target, real)
     return serial(signature, loss, layout)(named(fused_of_one, loss.name, layout.name, dtype.name))

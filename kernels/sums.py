@@ -114,6 +114,12 @@ def adding(dtype: np.dtype[Any]) -> Kernel:
 
 
 @inline
+def finite(x):
+    """Whether a number is neither infinite nor NaN. `np.isfinite` asks for x − x, which may be rearranged into 0."""
+    return abs(x) < np.inf
+
+
+@inline
 def all_finite(A):
     """Whether all of a C-contiguous array is finite: 0 · ∞ and 0 · NaN are NaN."""
     zero = A.dtype.type(0)

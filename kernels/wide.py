@@ -18,7 +18,7 @@ from kernels.chunks import chunk, gather, places, products, room_for, visiting
 from kernels.layouts import Layout
 from kernels.losses import Loss
 from kernels.signatures import Kernel, epoch_signature, fused_signature, product_signature, real_type
-from kernels.sums import all_finite
+from kernels.sums import all_finite, finite
 
 if COMPILED:
     from kernels import blas
@@ -52,7 +52,7 @@ def fused(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> Kerne
             total, doubts = visit((X, y, order), first, count, theta, p, weight, weight, keep, room, work, grad)
             mean += total
             doubt += doubts
-        return mean, doubt == 0 and np.isfinite(mean)
+        return mean, doubt == 0 and finite(mean)
 
     signature = fused_signature(loss.target, real)
     return _by_blas(serial(signature, loss, layout)(named(fused, "wide", loss.name, layout.name, dtype.name)))
@@ -83,7 +83,7 @@ def epoch(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> Kerne
                 total, _ = visit(data, first + start, count, theta, p, weight, step, keep, room, work, G)
                 mean += total * share
             theta -= G
-        return mean, all_finite(theta) and np.isfinite(mean)
+        return mean, all_finite(theta) and finite(mean)
 
     signature = epoch_signature(loss.target, real, types.int64)
     return _by_blas(serial(signature, loss, layout)(named(epoch, "wide", loss.name, layout.name, dtype.name)))

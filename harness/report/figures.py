@@ -45,6 +45,8 @@ def draw(figure: Figure, runs: pd.DataFrame, history: pd.DataFrame) -> go.Figure
         margin={"l": 70, "r": 20, "t": 56, "b": 60}, height=drawn.layout.height or HEIGHT,
         legend={"groupclick": "togglegroup"},
     )  # fmt: skip
+    for axes in (drawn.update_xaxes, drawn.update_yaxes):
+        axes(exponentformat="SI")  # 10⁹ is G here, not B
     return drawn
 
 

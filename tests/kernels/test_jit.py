@@ -294,6 +294,12 @@ def test_only_one_module_sets_flags(path):
             assert node.attr in {"config", "get_num_threads", "set_num_threads", "get_thread_id"}, f"line {node.lineno}"
 
 
+def test_no_kernel_asks_numpy_what_is_finite():
+    """`np.isfinite(x)` is x − x = 0 in compiled code, which fast math may turn into True."""
+    asking = {path.name for path in SOURCES if re.search(r"np\.is(finite|inf|nan)\(", path.read_text())}
+    assert asking == {"check.py", "plain.py"}  # which are never compiled
+
+
 # Signatures
 
 
