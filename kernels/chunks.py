@@ -141,9 +141,9 @@ def gather(layout: type[Layout], dtype: np.dtype[Any]) -> Kernel:
 
 @inline
 def chunk(samples, n, k, copied):
-    """How many samples a chunk has: as many as keep what is made for it, copies of samples and logits, below twice θ."""
+    """How many samples a chunk has: as many as keep what is made for it, copies of samples and logits, as small as θ."""
     each = 2 * k + (n if copied else 0)
-    return min(samples, max(SMALLEST, min(CHUNK, 2 * n * k // each // GROUP * GROUP)))
+    return min(samples, max(SMALLEST, min(CHUNK, n * k // each // GROUP * GROUP)))
 
 
 def room_for(layout: type[Layout]) -> Kernel:

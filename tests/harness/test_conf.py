@@ -118,7 +118,7 @@ def test_a_loss_either_fits_the_data_or_is_refused_with_one_that_does(data):
 
 
 def shrunk(name):
-    """Overrides of a sweep's file that leave, of each grid, two values of its longest axis and one of each other."""
+    """Overrides of a sweep's file that leave, of each grid, two values of its longest axis and one of each other, small."""
     sweeper = OmegaConf.load(GROUPS[f"sweep/{name}"]).hydra.sweeper
     parts = [(f"hydra.sweeper.grids.{grid}", axes) for grid, axes in (sweeper.get("grids") or {}).items()]
     if sweeper.get("params"):
@@ -128,7 +128,9 @@ def shrunk(name):
         longest = max(swept, key=lambda key: (key != "seed", len(swept[key])))
         for key, values in swept.items():
             kept = values[: 2 if key == longest else 1]
-            if len(kept) < len(values):
+            if key in ("samples", "features"):
+                kept = [str(min(int(value), 500 + i)) for i, value in enumerate(kept)]
+            if kept != values:
                 yield f"{prefix}.{key}='{','.join(kept)}'"
 
 
