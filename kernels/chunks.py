@@ -140,10 +140,10 @@ def gather(layout: type[Layout], dtype: np.dtype[Any]) -> Kernel:
 
 
 @inline
-def chunk(samples, n, k, copied):
-    """How many samples a chunk has: as many as keep what is made for it, copies of samples and logits, as small as θ."""
+def chunk(samples, n, k, copied, times=2):
+    """How many samples a chunk has: what is made for it, copies of samples and logits, is at most so many times θ."""
     each = 2 * k + (n if copied else 0)
-    return min(samples, max(SMALLEST, min(CHUNK, n * k // each // GROUP * GROUP)))
+    return min(samples, max(SMALLEST, min(CHUNK, times * n * k // each // GROUP * GROUP)))
 
 
 def room_for(layout: type[Layout]) -> Kernel:

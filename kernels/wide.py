@@ -68,6 +68,8 @@ def epoch(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> Kerne
         samples = order.size if order.size else extent(X)[0]
         n, k = theta.shape
         most = chunk(batch, n, k, order.size > 0)
+        if batch > most:  # there is a gradient to be kept as well
+            most = chunk(batch, n, k, order.size > 0, times=1)
         room, work, data, mean = room_of(X, most, order), places(X, y, k, most), (X, y, order), 0.0
         G = np.empty((0, 0) if batch <= most else theta.shape, theta.dtype)
         for first in range(0, samples, batch):
