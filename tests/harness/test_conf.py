@@ -118,7 +118,10 @@ def test_a_loss_either_fits_the_data_or_is_refused_with_one_that_does(data):
 
 
 def shrunk(name):
-    """Overrides of a sweep's file that leave, of each grid, two values of its longest axis and one of each other, small."""
+    """Overrides of a sweep's file that leave, of all its grids share, two values of the longest axis, and one of each other.
+
+    Grids that share nothing have two values each. Samples and features are few.
+    """
     sweeper = OmegaConf.load(GROUPS[f"sweep/{name}"]).hydra.sweeper
     parts = [(f"hydra.sweeper.grids.{grid}", axes) for grid, axes in (sweeper.get("grids") or {}).items()]
     if sweeper.get("params"):
@@ -127,7 +130,8 @@ def shrunk(name):
         swept = {key: ["0", "1"] if values.startswith("range") else values.split(",") for key, values in axes.items()}
         longest = max(swept, key=lambda key: (key != "seed", len(swept[key])))
         for key, values in swept.items():
-            kept = values[: 2 if key == longest else 1]
+            varies = key == longest and (axes is sweeper.get("params") or not sweeper.get("params"))
+            kept = values[: 2 if varies else 1]
             if key in ("samples", "features"):
                 kept = [str(min(int(value), 500 + i)) for i, value in enumerate(kept)]
             if kept != values:
