@@ -51,7 +51,7 @@ def _growth(axis: Axis, runs: pd.DataFrame, history: pd.DataFrame) -> Evidence |
         predicted=1.0,
         samples=exponents.tolist(),
         accept=EXPONENT,
-        of="mean",
+        of="median",
         conditions=f"value and gradient, {_fixed(more, axis)}; smaller ones below, where caches and the cost of a call show",
         details=_table(mine, axis),
     )
@@ -68,7 +68,7 @@ def _speed_up(runs: pd.DataFrame, history: pd.DataFrame) -> Evidence | None:
         predicted=count,
         samples=(_rounds(history, one) / _rounds(history, all_of_them)).tolist(),
         accept=(EFFICIENCY * count, math.inf),
-        of="mean",
+        of="median",
         conditions=f"value and gradient, {_fixed(one, 'threads')}; {EFFICIENCY:g} of what is possible at best is asked for",
         details=_table(mine, "threads"),
     )

@@ -115,7 +115,7 @@ def _against_the_best(bar: Bar, runs: pd.DataFrame, history: pd.DataFrame) -> Ev
         predicted=bar.least,
         samples=_rounds(history, best, "rounds/ratio").tolist(),
         accept=(bar.least, math.inf),
-        of="mean",
+        of="median",
         conditions=f"the best of {', '.join(others['backend'])}, each as its users write it; " + _noise(mine)
         + (f"; against those written for the machine and not for a reader: {beside}" if beside else ""),
         details=_table(mine),
@@ -134,7 +134,7 @@ def _of_the_roof(bar: Bar, runs: pd.DataFrame, history: pd.DataFrame) -> Evidenc
         predicted=bar.least,
         samples=(fastest / seconds).tolist(),
         accept=(bar.least, math.inf),
-        of="mean",
+        of="median",
         conditions=f"ceilings measured after the race: {run['roof/flop_per_s'] / 1e9:.3g} GFLOP/s for this intensity",
     )
 

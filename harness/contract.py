@@ -53,14 +53,15 @@ class Evidence:
     `samples` are measurements of one quantity; `predicted` is the claim's value for it, and the claim holds while the
     quantity lies in `accept` = (low, high). With `of="every"` each sample must lie there (a computation that is
     exact to rounding): the interval is the samples' range. With `of="mean"` the samples are noisy repeats, and
-    their mean must: the interval is Student's t interval for it.
+    their mean must: the interval is Student's t interval for it. With `of="median"` their median must, whatever the
+    noise: timings, which a slow spell of the machine spoils a few of.
     """
 
     quantity: str
     predicted: float
     samples: Sequence[float]
     accept: tuple[float, float]
-    of: Literal["every", "mean"] = "every"
+    of: Literal["every", "mean", "median"] = "every"
     unit: str = ""
     conditions: str = ""  # under what it was measured, in a few words
     details: str = ""  # Markdown: what a reader would want to see beneath the verdict

@@ -10,6 +10,7 @@ import pandas as pd
 from scipy import stats
 
 from harness.contract import Claim, Evidence, Outcome, Verdict
+from harness.timing import median_interval
 
 # Chance that a report holds any verdict on noisy means that its interval got wrong: shared among the report's claims.
 FAMILY_ERROR = 0.01
@@ -41,7 +42,8 @@ def judge(claim: Claim, evidence: Evidence, confidence: float) -> Verdict:
     """PASS if the interval lies in what the claim accepts, FAIL if it lies outside, INCONCLUSIVE if it straddles the edge.
 
     `of="every"`: the interval is the samples' range, and one sample outside is a counter-example: FAIL. `of="mean"`: Student's
-    t interval for the mean at `confidence`; fewer than two samples decide nothing. No samples at all never do.
+    t interval for the mean at `confidence`; fewer than two samples decide nothing. `of="median"`: the interval of the median
+    from order statistics; ten samples or so decide nothing where many claims share the error. No samples at all never do.
     """
     samples = np.asarray(evidence.samples, np.float64)
     if not len(samples):
@@ -55,15 +57,15 @@ def judge(claim: Claim, evidence: Evidence, confidence: float) -> Verdict:
         outcome: Outcome = "PASS" if inside else "FAIL"
         rule = f"every one of {len(samples)} in {accepted}"
         return Verdict(claim, evidence, measured, interval, f"range of {len(samples)}", outcome, rule)
-    measured = float(samples.mean())
-    interval = mean_interval(samples, confidence)
+    centre, interval_at = (np.mean, mean_interval) if evidence.of == "mean" else (np.median, exact_interval)
+    measured, interval = float(centre(samples)), interval_at(samples, confidence)
     if low <= interval[0] and interval[1] <= high:
         outcome = "PASS"
     elif interval[1] < low or interval[0] > high:
         outcome = "FAIL"
     else:
         outcome = "INCONCLUSIVE"
-    rule = f"{confidence:.2%} interval of the mean of {len(samples)} in {accepted}"
+    rule = f"{confidence:.2%} interval of the {evidence.of} of {len(samples)} in {accepted}"
     interval_of = f"{confidence:.2%} interval, n = {len(samples)}"
     return Verdict(claim, evidence, measured, interval, interval_of, outcome, rule)
 
@@ -83,6 +85,14 @@ def mean_interval(samples: Sequence[float] | np.ndarray, confidence: float) -> t
         return -math.inf, math.inf
     half = stats.t.ppf(0.5 + confidence / 2, len(values) - 1) * values.std(ddof=1) / math.sqrt(len(values))
     return float(values.mean() - half), float(values.mean() + half)
+
+
+def exact_interval(samples: Sequence[float] | np.ndarray, confidence: float) -> tuple[float, float]:
+    """Interval for the median from order statistics; infinitely wide where not even the samples' range is that sure."""
+    values = np.asarray(samples, np.float64)
+    if 1 - 2.0 ** (1 - len(values)) < confidence or not np.isfinite(values).all():
+        return -math.inf, math.inf
+    return median_interval(values, confidence)
 
 
 def table(verdicts: Sequence[Verdict]) -> pd.DataFrame:

@@ -15,7 +15,7 @@ from harness.contract import LeftOut
 from harness.report.verdicts import judge
 from kernels import layouts, losses
 
-NOISE = (0.98, 1.0, 1.02, 0.99, 1.01)
+NOISE = (0.98, 1.0, 1.02, 0.99, 1.01, 0.985, 1.015, 0.995, 1.005)
 
 
 def measured(axis, seconds, **settings):

@@ -11,7 +11,7 @@ from scipy import stats
 from statsmodels.stats.weightstats import DescrStatsW
 
 from harness.contract import Claim, Evidence
-from harness.report.verdicts import FAMILY_ERROR, decide, judge, mean_interval, table, weigh
+from harness.report.verdicts import FAMILY_ERROR, decide, exact_interval, judge, mean_interval, table, weigh
 
 CLAIM = Claim("c", "it is 1", "a note", lambda runs, history: None)
 NAN, INF = math.nan, math.inf
@@ -100,7 +100,34 @@ def test_the_interval_covers_the_mean_as_often_as_it_says():
     assert abs(covered / trials - 0.9) < 4 * math.sqrt(0.09 / trials)
 
 
-@pytest.mark.parametrize("of", ["every", "mean"])
+@pytest.mark.parametrize(
+    ("samples", "outcome"),
+    [
+        ([1.0] * 14 + [9.0], "PASS"),  # a slow spell moves a mean, not a median
+        ([1.0] * 10 + [9.0] * 5, "INCONCLUSIVE"),
+        ([2.0] * 14 + [1.0], "FAIL"),
+        ([1.0] * 7, "INCONCLUSIVE"),  # all seven on one side of the median: 1.6 %
+        ([1.0] * 14 + [NAN], "INCONCLUSIVE"),
+        ([], "INCONCLUSIVE"),
+    ],
+)
+def test_a_median_must_lie_within_with_its_interval(samples, outcome):
+    assert verdict(samples, of="median", confidence=0.99).outcome == outcome
+
+
+def test_the_interval_of_a_median_is_that_of_order_statistics():
+    samples = np.random.default_rng(1).permutation(np.arange(15.0))
+    # P(X < 4) for X ~ binomial(15, ½) is 1.76 %, P(X < 3) 0.37 %
+    assert exact_interval(samples, 0.96) == (3.0, 11.0)
+    assert exact_interval(samples, 0.99) == (2.0, 12.0)
+    assert exact_interval(samples, 1 - 2.0**-14) == (0.0, 14.0)
+    assert exact_interval(samples, 1 - 2.0**-15) == (-INF, INF)
+    judged = verdict(samples, of="median", confidence=0.96)
+    assert (judged.measured, judged.interval) == (7.0, (3.0, 11.0))
+    assert judged.rule == "96.00% interval of the median of 15 in [0.9, 1.1]"
+
+
+@pytest.mark.parametrize("of", ["every", "mean", "median"])
 def test_a_false_claim_fails(of):
     """The value is 1.3; the claim says 1 ± 0.1."""
     samples = 1.3 + 0.01 * np.random.default_rng(3).standard_normal(20)
