@@ -44,7 +44,7 @@ class Peers(Timed):
             log_z=True, centre=1.0, interval=("time/ratio_low", "time/ratio_high"),
         ),
         Curve(
-            "time/peer_s", "Seconds of an SGD epoch against batch size (numba: the bench)", x="batch_size",
+            "time/peer_s", "Seconds of an SGD epoch against batch size (numba: the bench)", x="batch_size", panels="dtype",
             log_x=True, log_y=True, interval=("time/peer_low_s", "time/peer_high_s"),
         ),
         Roofline(

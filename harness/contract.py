@@ -100,13 +100,15 @@ class Verdict:
 class Curve:
     """Metric `y` against the step or, if given, against the axis or metric `x`; a line for each `by`, the median over seeds.
 
-    `interval` names the metrics that hold a single run's own interval (low, high), shown where there are no seeds.
+    A panel for each of `panels`, if that varies, or of the first key that does. `interval` names the metrics that hold a single
+    run's own interval (low, high), shown where there are no seeds.
     """
 
     y: str
     title: str
     x: str = "step"
     by: tuple[str, ...] = ()
+    panels: str | None = None
     log_x: bool = False
     log_y: bool = False
     interval: tuple[str, str] | None = None

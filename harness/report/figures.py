@@ -20,8 +20,11 @@ from harness.contract import DIVERGED, Bars, Curve, Figure, HeatMap, Roofline, d
 from harness.timing import median_interval
 
 DASHES = ("solid", "dash", "dot", "dashdot")  # a line that another one covers shows through its gaps
-# Okabe and Ito's palette: told apart by colour-blind readers too.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C564B", "#000000")
+# Okabe and Ito's palette, which colour-blind readers tell apart too, and for a crowd some of Tol's.
+COLOURS = (
+    "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C564B", "#000000",
+    "#882255", "#999933", "#332288", "#888888",
+)  # fmt: skip
 SYMBOLS = ("circle", "diamond-open", "x", "cross-open")  # a roof's points
 CONFIDENCE = 0.95
 REPEAT = "seed"
@@ -117,7 +120,8 @@ def _curve(figure: Curve, runs: pd.DataFrame, history: pd.DataFrame) -> go.Figur
     if data.empty or data["_x"].nunique() < 2:
         return None
     varying = [key for key in figure.by if key in runs] or axes(runs, but=[figure.x])
-    facet = next((key for key in varying if len(varying) > 1 and 1 < runs[key].nunique(dropna=False) <= FACETS), None)
+    in_turn = sorted(varying, key=lambda key: key != figure.panels)  # the one that is wished for comes first
+    facet = next((key for key in in_turn if len(varying) > 1 and 1 < runs[key].nunique(dropna=False) <= FACETS), None)
     lines = [key for key in varying if key != facet]
     facets = list(_groups(data, [facet] if facet else []))
     drawn = make_subplots(

@@ -132,6 +132,8 @@ def shrunk(name):
         for key, values in swept.items():
             varies = key == longest and (axes is sweeper.get("params") or not sweeper.get("params"))
             kept = values[: 2 if varies else 1]
+            if key == "rounds":
+                kept = ["3"]
             if key in ("samples", "features"):
                 kept = [str(min(int(value), 500 + i)) for i, value in enumerate(kept)]
             if kept != values:

@@ -102,6 +102,17 @@ def test_two_axes_are_panels_and_lines():
     assert sum(bool(trace.showlegend) for trace in drawn.data) == 3  # each name once
 
 
+def test_panels_can_be_wished_for():
+    runs = runs_of(batch_size=[1, 2], loss=["a", "b"])
+    for wish, panels in (
+        (None, ["batch_size=1", "batch_size=2"]),
+        ("loss", ["a", "b"]),
+        ("layout", ["batch_size=1", "batch_size=2"]),
+    ):
+        drawn = draw(Curve("train/loss", "t", panels=wish), runs, history_of(runs))
+        assert [a.text for a in drawn.layout.annotations] == panels
+
+
 def test_an_axis_of_too_many_values_is_no_panel():
     runs = runs_of(step_size=[0.1 * i for i in range(1, 9)], loss=["a", "b"])
     drawn = draw(Curve("train/loss", "t"), runs, history_of(runs))
