@@ -42,6 +42,19 @@ def test_sgd_epoch_takes_the_steps_of_the_notes(loss, layout, dtype):
     assert relative_error(theta, expected) <= tolerance
 
 
+def test_one_sample_at_a_time_takes_the_steps_of_the_notes(loss, layout, dtype):
+    """Two steps are taken together: an even number of samples, an odd one, a sample that follows itself, and only one."""
+    p = problem(loss, layout, dtype, m=30)
+    repeated = np.array([3, 3, 3, 7, 29, 0, 0])
+    for order in (None, repeated, np.array([5])):
+        theta = p.theta.copy()
+        met = p.objective.sgd_epoch(p.X, p.y, theta, batch_size=1, step_size=0.05, order=order)
+        expected, expected_met = naive.sgd_epoch(loss, p.rows, p.y, p.theta64, 1, 0.05, order)
+        tolerance = {np.float64: 1e-12, np.float32: 2e-5}[dtype]
+        assert met == pytest.approx(expected_met, rel=tolerance)
+        assert relative_error(theta, expected) <= tolerance
+
+
 def test_gradient_is_x_transposed_delta(layout, dtype):
     p = problem("softmax", layout, dtype)
     Delta = np.random.default_rng(2).standard_normal((len(p.rows), 5)).astype(dtype)
