@@ -148,7 +148,12 @@ def step(A, rows, W, scales, out, backwards):
         step_tile(A, rows, W, j, k * (t + 1) // tiles - j, scales, out, backwards, turn == 0)
 
 
-@inline
+def _total_signature(real):
+    whole = types.int64
+    return types.boolean(writes(real, 3), whole, whole, whole, types.float64, types.boolean, writes(real, 2))
+
+
+@apart(_total_signature)
 def total(G, parts, start, stop, weight, as_step, out):
     """Adds up G (parts, k, …) for the features start … stop, in float64 and in the order of the parts.
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numba import prange, types
 
-from kernels._jit import apart, inline, link, linked, named, once, parallel
+from kernels._jit import inline, link, linked, named, once, parallel
 from kernels.signatures import Kernel, real_type, writes
 from kernels.simd import total
 
@@ -68,20 +68,9 @@ def clear(G, part):
             G[part, j, f] = 0
 
 
-def _span_signature(real):
-    whole = types.int64
-    return types.boolean(writes(real, 3), whole, whole, whole, types.float64, types.boolean, writes(real, 2))
-
-
-@apart(_span_signature)
-def add_span(G, parts, start, stop, weight, as_step, out):
-    """`kernels.simd.total`, compiled once for all."""
-    return total(G, parts, start, stop, weight, as_step, out)
-
-
 @once
 def adding(dtype: np.dtype[Any]) -> Kernel:
-    """`add(G, parts, weight, as_step, out)`: adds up G (parts, k, …) and says whether the result is finite.
+    """`add(G, parts, n, weight, as_step, out)`: adds up G (parts, k, n or more) and says whether the result is finite.
 
         as_step        W (k, …)    += weight · Σ G[part]      θ takes a step
         otherwise      grad (n, k)  = weight · Σ G[part]ᵀ     the gradient as the caller has it
@@ -95,7 +84,7 @@ def adding(dtype: np.dtype[Any]) -> Kernel:
         spans = -(-n // SPAN)
         for task in prange(spans):
             start = SPAN * np.int64(task)
-            fine += add_span(G, parts, start, min(start + SPAN, n), weight, as_step, out)
+            fine += total(G, parts, start, min(start + SPAN, n), weight, as_step, out)
         return fine == spans
 
     real = real_type(dtype)
@@ -108,7 +97,7 @@ def adding(dtype: np.dtype[Any]) -> Kernel:
     def add(G, parts, n, weight, as_step, out):
         if parts > 1:
             return shared(G, parts, n, weight, as_step, out)
-        return add_span(G, 1, 0, n, weight, as_step, out)
+        return total(G, 1, 0, n, weight, as_step, out)
 
     return add
 

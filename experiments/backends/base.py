@@ -99,9 +99,8 @@ class OnArrays:
 
     def __init__(self, backend: Backend, dtype: str) -> None:
         self.backend, self.layout, self.dtype = backend, backend.layout, np.dtype(dtype)
-        self._held: dict[
-            int, tuple[NDArray[Any], Native]
-        ] = {}  # by identity; the arrays are kept, so that it stays theirs
+        # by identity; the arrays are kept as well, so that it stays theirs
+        self._held: dict[int, tuple[NDArray[Any], Native]] = {}
 
     def _native(self, array: NDArray[Any]) -> Native:
         if id(array) not in self._held:

@@ -31,28 +31,25 @@ def test_value_and_grad_are_those_of_the_notes(loss, layout, dtype):
     assert relative_error(grad, expected_grad) <= TOLERANCE[dtype]
 
 
-def test_sgd_epoch_takes_the_steps_of_the_notes(loss, layout, dtype):
-    p = problem(loss, layout, dtype)
-    order = np.random.default_rng(1).permutation(len(p.rows))
+def assert_steps_of_the_notes(loss, p, batch_size, order):
     theta = p.theta.copy()
-    met = p.objective.sgd_epoch(p.X, p.y, theta, batch_size=10, step_size=0.05, order=order)
-    expected, expected_met = naive.sgd_epoch(loss, p.rows, p.y, p.theta64, 10, 0.05, order)
-    tolerance = {np.float64: 1e-12, np.float32: 2e-5}[dtype]
+    met = p.objective.sgd_epoch(p.X, p.y, theta, batch_size=batch_size, step_size=0.05, order=order)
+    expected, expected_met = naive.sgd_epoch(loss, p.rows, p.y, p.theta64, batch_size, 0.05, order)
+    tolerance = {"float64": 1e-12, "float32": 2e-5}[theta.dtype.name]
     assert met == pytest.approx(expected_met, rel=tolerance)
     assert relative_error(theta, expected) <= tolerance
+
+
+def test_sgd_epoch_takes_the_steps_of_the_notes(loss, layout, dtype):
+    p = problem(loss, layout, dtype)
+    assert_steps_of_the_notes(loss, p, 10, np.random.default_rng(1).permutation(len(p.rows)))
 
 
 def test_one_sample_at_a_time_takes_the_steps_of_the_notes(loss, layout, dtype):
     """Two steps are taken together: an even number of samples, an odd one, a sample that follows itself, and only one."""
     p = problem(loss, layout, dtype, m=30)
-    repeated = np.array([3, 3, 3, 7, 29, 0, 0])
-    for order in (None, repeated, np.array([5])):
-        theta = p.theta.copy()
-        met = p.objective.sgd_epoch(p.X, p.y, theta, batch_size=1, step_size=0.05, order=order)
-        expected, expected_met = naive.sgd_epoch(loss, p.rows, p.y, p.theta64, 1, 0.05, order)
-        tolerance = {np.float64: 1e-12, np.float32: 2e-5}[dtype]
-        assert met == pytest.approx(expected_met, rel=tolerance)
-        assert relative_error(theta, expected) <= tolerance
+    for order in (None, np.array([3, 3, 3, 7, 29, 0, 0]), np.array([5])):
+        assert_steps_of_the_notes(loss, p, 1, order)
 
 
 def test_gradient_is_x_transposed_delta(layout, dtype):
