@@ -101,7 +101,7 @@ def epoch(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> Kerne
         table = make(X, seats(most), k, batch, order.size == 0)
         v, targets = places(table[0], y)
         length = padded(n, X.itemsize)
-        losses, W = np.empty(most), turned(theta, length)
+        losses, W, stale = np.empty(most), turned(theta, length), np.zeros(most, np.bool_)
         at_once = most == 1 and batch <= table[0].shape[2]
         G = W.reshape(1, k, length) if at_once else np.empty((most, k, length), X.dtype)
         mean = 0.0
@@ -110,7 +110,7 @@ def epoch(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> Kerne
             stop, weight = first + size, 1.0 / size
             parts = 1 if at_once else partials(size, n, k, X.itemsize)
             scale = -step_size * weight if at_once else 1.0
-            given = (y, W, p, weight, scale, v, targets)
+            given = (y, theta, W.reshape(1, k, length), stale, p, weight, scale, v, targets)
             if parts == 1:
                 if not at_once:
                     clear(G, 0)

@@ -98,10 +98,11 @@ def fused(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> Kerne
         n, k = theta.shape
         samples = order.size if order.size else extent(X)[0]
         parts = partials(samples, n, k, X.itemsize)
-        length = padded(n, X.itemsize)
-        W, G, losses = turned(theta, length), np.empty((parts, k, length), X.dtype), np.empty(parts)
-        table, weight = make(X, seats(parts), k, samples, order.size == 0), 1.0 / samples
-        given = (y, W, p, weight, 1.0) + places(table[0], y)  # noqa: RUF005  Numba has no starred tuples
+        threads, length = seats(parts), padded(n, X.itemsize)
+        W, stale = np.empty((threads, k, length), X.dtype), np.ones(threads, np.bool_)
+        G, losses = np.empty((parts, k, length), X.dtype), np.empty(parts)
+        table, weight = make(X, threads, k, samples, order.size == 0), 1.0 / samples
+        given = (y, theta, W, stale, p, weight, 1.0) + places(table[0], y)  # noqa: RUF005  Numba has no starred tuples
         if parts == 1:  # no thread is woken for a small batch
             clear(G, 0)
             losses[0] = visit(X, order, 0, samples, samples, 0, table, given, G[0])

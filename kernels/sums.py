@@ -42,12 +42,18 @@ def padded(n, itemsize):
 @inline
 def turned(theta, width):
     """θ (n, k) as (k, n), the kernels' own form; rows of `width` numbers, n or what `padded` makes of it."""
+    W = np.empty((theta.shape[1], width), theta.dtype)
+    turn(theta, W)
+    return W
+
+
+@inline
+def turn(theta, W):
+    """W (k, n or more) ← θ (n, k)"""
     n, k = theta.shape
-    W = np.empty((k, width), theta.dtype)
     for f in range(n):
         for j in range(k):
             W[j, f] = theta[f, j]
-    return W
 
 
 @inline

@@ -13,7 +13,7 @@ from kernels.layouts import Layout
 from kernels.losses import Loss
 from kernels.losses.base import block_of
 from kernels.signatures import Kernel, desk_types, reads, reads_targets, real_type, takes_targets, writes
-from kernels.sums import clear
+from kernels.sums import clear, turn
 from kernels.threads import seat
 
 
@@ -55,7 +55,10 @@ def shared(
 
 @once
 def visits(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> tuple[Kernel, Kernel]:
-    """`visit` and `share`, given (y, theta (k, n), p, weight, scale, v, targets): sum losses, add gradients to `out`.
+    """`visit` and `share`, given (y, theta, W, stale, p, weight, scale, v, targets): sum losses, add gradients to `out`.
+
+    W (copies, k, n) is θ as the kernels take it: one copy for all, or one for each seat. A copy that is `stale` is made from
+    `theta` (n, k) before its first use, by the thread that uses it: what another has just written would be far away.
 
     The samples' losses are each multiplied by `weight`, their gradients by `scale`; `v` and `targets` are from `places`. NaN
     comes back if a target is none: a label beyond the classes, a negative count.
@@ -64,13 +67,17 @@ def visits(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> tupl
 
     @inline
     def act(X, picks, ahead, begin, count, in_turn, counted, table, room, seat, given, out):
-        y, theta, p, weight, scale, v, targets = given
-        k = theta.shape[0]
+        y, theta, copies, stale, p, weight, scale, v, targets = given
+        W = copies[min(seat, copies.shape[0] - 1)]
+        if stale[seat]:
+            turn(theta, W)
+            stale[seat] = False
+        k = W.shape[0]
         H, fine = table[:k], True
         half = k > 1  # of one output, memory alone limits the pass: each product fetches all that it can
         for r in range(count):
             fine &= take(y, picks[r], targets[seat], r, k)
-        logits(X, picks, ahead, count, in_turn, counted, theta, H, room, half)
+        logits(X, picks, ahead, count, in_turn, counted, W, H, room, half)
         block(H, count, targets[seat], v[seat], p, table[k:])
         if scale != 1:
             rescale(H, count, X.dtype.type(scale))
@@ -79,7 +86,7 @@ def visits(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> tupl
 
     real = real_type(dtype)
     given = (
-        reads_targets(loss.target, real), writes(real, 2), reads(real, 1), types.float64, types.float64,
-        writes(types.float64, 2), takes_targets(loss.target, real),
+        reads_targets(loss.target, real), reads(real, 2), writes(real, 3), writes(types.boolean, 1), reads(real, 1),
+        types.float64, types.float64, writes(types.float64, 2), takes_targets(loss.target, real),
     )  # fmt: skip
     return shared("losses", act, given, (loss, layout), dtype)
