@@ -1,163 +1,16 @@
-"""Figures show the frame's numbers and no others."""
+"""Heat maps, rooflines and bars show the frame's numbers and no others."""
 
 from __future__ import annotations
 
 import dataclasses
-import itertools
-import json
 import math
 
 import numpy as np
-import pandas as pd
 import pytest
+from drawings import NONE, RNG, expected_band, history_of, runs_of
 
 from harness.contract import Bars, Curve, HeatMap, Roofline, described
-from harness.report.figures import COLOURS, DASHES, axes, draw, label
-
-RNG = np.random.default_rng(12)
-NONE = pd.DataFrame({"run_id": [], "metric": [], "step": [], "value": []})
-
-
-def runs_of(**settings):
-    """A row for each combination of the settings' values, with metrics at random."""
-    frame = pd.DataFrame([dict(zip(settings, values, strict=True)) for values in itertools.product(*settings.values())])
-    frame.insert(0, "run_id", [f"r{i}" for i in range(len(frame))])
-    frame["train/loss"] = RNG.lognormal(size=len(frame))
-    frame["time/epoch_s"] = RNG.lognormal(size=len(frame))
-    return frame
-
-
-def history_of(runs, steps=4, metric="train/loss"):
-    rows = [(run, metric, step, RNG.lognormal()) for run in runs["run_id"] for step in range(steps)]
-    return pd.DataFrame(rows, columns=["run_id", "metric", "step", "value"])
-
-
-def lines(drawn):
-    """The lines without their bands, by subplot and name."""
-    return {(trace.xaxis or "x", trace.name): trace for trace in drawn.data if trace.name is not None}
-
-
-def expected_band(values):
-    """The median and, of fewer than six values, their range: no narrower interval holds a median with 95 %."""
-    return [np.median(values), np.min(values), np.max(values)]
-
-
-# Curves
-
-
-@pytest.mark.parametrize("log", [True, False])
-def test_a_curve_is_the_median_over_seeds_with_its_interval(log):
-    runs = runs_of(loss=["huber", "squared"], seed=[0, 1, 2])
-    history = history_of(runs)
-    drawn = draw(Curve("train/loss", "t", log_y=log), runs, history)
-    assert set(lines(drawn)) == {("x", "huber"), ("x", "squared")}
-    merged = history.merge(runs[["run_id", "loss"]], on="run_id")
-    for (_, name), trace in lines(drawn).items():
-        assert trace.x.tolist() == [0, 1, 2, 3]
-        for step, y, band in zip(trace.x, trace.y, trace.customdata, strict=True):
-            values = merged[(merged["loss"] == name) & (merged["step"] == step)]["value"]
-            assert [y, *band] == pytest.approx(expected_band(values), rel=1e-12)
-    bands = [trace for trace in drawn.data if trace.name is None]
-    assert [trace.fill for trace in bands] == [None, "tonexty"] * 2
-    for low, high, line in zip(bands[::2], bands[1::2], lines(drawn).values(), strict=True):
-        np.testing.assert_array_equal(np.stack([low.y, high.y], 1), line.customdata)
-    assert drawn.layout.yaxis.type == ("log" if log else "linear")
-    assert drawn.layout.showlegend
-
-
-def test_a_single_seed_has_no_band():
-    runs = runs_of(loss=["huber", "squared"])
-    history = history_of(runs)
-    drawn = draw(Curve("train/loss", "t"), runs, history)
-    assert len(drawn.data) == 2
-    for trace, run in zip(drawn.data, runs["run_id"], strict=True):
-        assert trace.y.tolist() == history[history["run_id"] == run]["value"].tolist()
-
-
-def test_one_run_is_one_line_without_a_legend():
-    runs = runs_of(loss=["huber"])
-    drawn = draw(Curve("train/loss", "t", ideal={"roof": 2.0}), runs, history_of(runs))
-    assert len(drawn.data) == 1
-    assert not drawn.layout.showlegend
-    assert drawn.layout.shapes[0].y0 == 2.0
-    assert drawn.layout.annotations[0].text == "roof"
-    assert drawn.layout.xaxis.title.text == "epoch"
-
-
-def test_two_axes_are_panels_and_lines():
-    runs = runs_of(batch_size=[8.0, math.nan], loss=["a", "b", "c"])
-    history = history_of(runs)
-    drawn = draw(Curve("train/loss", "t"), runs, history)
-    assert [a.text for a in drawn.layout.annotations] == ["batch_size=8", "batch_size=null"]
-    found = lines(drawn)
-    assert set(found) == {(x, loss) for x in ("x", "x2") for loss in "abc"}
-    for (panel, loss), trace in found.items():
-        size = 8.0 if panel == "x" else math.nan
-        [run] = runs[
-            (runs["loss"] == loss) & (runs["batch_size"].isna() if math.isnan(size) else runs["batch_size"] == size)
-        ]["run_id"]
-        assert trace.y.tolist() == history[history["run_id"] == run]["value"].tolist()
-        assert trace.line.color == COLOURS["abc".index(loss)]
-        assert trace.line.dash == DASHES["abc".index(loss)]  # a line beneath another shows through
-    assert sum(bool(trace.showlegend) for trace in drawn.data) == 3  # each name once
-
-
-def test_panels_can_be_wished_for():
-    runs = runs_of(batch_size=[1, 2], loss=["a", "b"])
-    for wish, panels in (
-        (None, ["batch_size=1", "batch_size=2"]),
-        ("loss", ["a", "b"]),
-        ("layout", ["batch_size=1", "batch_size=2"]),
-    ):
-        drawn = draw(Curve("train/loss", "t", panels=wish), runs, history_of(runs))
-        assert [a.text for a in drawn.layout.annotations] == panels
-
-
-def test_an_axis_of_too_many_values_is_no_panel():
-    runs = runs_of(step_size=[0.1 * i for i in range(1, 9)], loss=["a", "b"])
-    drawn = draw(Curve("train/loss", "t"), runs, history_of(runs))
-    assert [a.text for a in drawn.layout.annotations] == ["a", "b"]
-    assert drawn.layout.legend.title.text == "step_size"
-
-
-def test_a_curve_against_an_axis():
-    runs = runs_of(batch_size=[1, 64, 1024], layout=["rows", "columns"], seed=[0, 1])
-    drawn = draw(Curve("time/epoch_s", "t", x="batch_size", by=("layout",), log_x=True), runs, NONE)
-    assert drawn.layout.xaxis.type == "log"
-    for (_, name), trace in lines(drawn).items():
-        assert trace.x.tolist() == [1, 64, 1024]
-        for size, y in zip(trace.x, trace.y, strict=True):
-            values = runs[(runs["layout"] == name) & (runs["batch_size"] == size)]["time/epoch_s"]
-            assert y == pytest.approx(values.mean(), rel=1e-12)
-
-
-def test_lines_may_be_of_an_axis_that_these_runs_do_not_have():
-    """As of a figure shared by experiments: then whatever varies tells the lines apart, and nothing is pooled."""
-    runs = runs_of(loss=["a", "b"], batch_size=[1, 2])
-    drawn = draw(Curve("train/loss", "t", x="batch_size", by=("layout",)), runs, NONE)
-    assert {name for _, name in lines(drawn)} == {"a", "b"}
-    assert len(draw(Bars("train/loss", "loss", "t", by=("layout",)), runs, NONE).data) == 2
-
-
-def test_a_logarithm_of_what_is_not_positive_is_not_drawn_as_one():
-    runs = runs_of(loss=["a"])
-    history = history_of(runs)
-    history.loc[2, "value"] = 0.0
-    drawn = draw(Curve("train/loss", "t", log_y=True), runs, history)
-    assert drawn.layout.yaxis.type == "linear"
-    assert drawn.data[0].y[2] == 0.0
-
-
-def test_missing_values_are_left_out_and_infinite_ones_do_no_harm():
-    runs = runs_of(loss=["a"], seed=[0, 1])
-    history = history_of(runs)
-    history.loc[1, "value"] = math.nan
-    history.loc[2, "value"] = math.inf
-    drawn = draw(Curve("train/loss", "t"), runs, history)
-    [line] = lines(drawn).values()
-    assert line.y[1] == history.loc[5, "value"]
-    assert line.y[2] == math.inf
-    json.loads(drawn.to_json(), parse_constant=lambda constant: pytest.fail(constant))
+from harness.report.figures import axes, draw, label
 
 
 @pytest.mark.parametrize(
@@ -180,11 +33,6 @@ def test_nothing_is_drawn_of_nothing(figure, why):
     runs = runs_of(loss=["a", "b"], batch_size=[1, 2], seed=[0])
     runs["train/empty"] = math.nan
     assert draw(figure, runs, history_of(runs, steps=2)) is None, why
-
-
-def test_a_curve_over_a_single_step_is_none():
-    runs = runs_of(loss=["a", "b"])
-    assert draw(Curve("train/loss", "t"), runs, history_of(runs, steps=1)) is None
 
 
 # Heat maps
