@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
@@ -87,7 +89,7 @@ def racing(
             process = processes.Process(
                 target=_serve, args=(theirs, backend, load, work, step_size, threads), daemon=True
             )
-            with _environment(environment(threads)):
+            with _environment(environment(threads)), _deaf():
                 process.start()
             theirs.close()
             arms[name] = Arm(name, process, ours)
@@ -110,6 +112,19 @@ def _environment(variables: Mapping[str, str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """Within, processes that start leave Ctrl-C to this one, which ends them: a terminal sends it to all."""
+    if threading.current_thread() is not threading.main_thread():  # which alone may set it
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def _serve(
     connection: Connection, backend: Callable[..., Backend], load: Workload, work: Work, step_size: float, threads: int
 ) -> None:
@@ -129,10 +144,11 @@ def _serve(
                 seconds = burst(call)
                 _rest()
                 connection.send(seconds)
-    except EOFError:  # the race is over
+    except (EOFError, BrokenPipeError):  # the race is over
         pass
     except Exception as error:
-        connection.send(f"{type(error).__name__}: {error}")
+        with suppress(BrokenPipeError):
+            connection.send(f"{type(error).__name__}: {error}")
 
 
 def _rest() -> None:

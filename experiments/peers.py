@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from experiments.arms import First, racing
 from experiments.backends.base import Work
@@ -44,7 +44,7 @@ class Peers(Timed):
             log_z=True, centre=1.0, interval=("time/ratio_low", "time/ratio_high"),
         ),
         Curve(
-            "time/peer_s", "Seconds of an SGD epoch against batch size (numba: the bench)", x="batch_size", panels="dtype",
+            "time/peer_s", "Seconds of what was raced against batch size (numba: the bench)", x="batch_size", panels="dtype",
             log_x=True, log_y=True, interval=("time/peer_low_s", "time/peer_high_s"),
         ),
         Roofline(
@@ -63,9 +63,8 @@ class Peers(Timed):
             raise
 
     def tags(self) -> Mapping[str, str]:
-        package = self.backend(self.loss, layout=self.layout).package
-        name = {"sklearn": "scikit-learn"}.get(package, package)
-        return {"threads": str(self.thread_count), f"version.{name}": importlib.metadata.version(name)}
+        backend = self.backend(self.loss, layout=self.layout)
+        return {"threads": str(self.thread_count), "version.backend": backend.stamp()}
 
     def run(self) -> Iterator[Row]:
         count = self.thread_count
@@ -84,9 +83,9 @@ class Peers(Timed):
 
     def _equality(self, bench: First, peer: First) -> dict[str, float]:
         """How far apart the two results are, relative to the bench's. Raises ValueError beyond what rounding explains."""
-        apart = {"array": float(np.linalg.norm(peer.array - bench.array) / np.linalg.norm(bench.array))}
+        apart = {"array": _apart(peer.array, bench.array)}
         if not np.isnan([bench.value, peer.value]).any():  # the products have none, scikit-learn's epochs keep none
-            apart["value"] = abs(peer.value - bench.value) / abs(bench.value)
+            apart["value"] = _apart(peer.value, bench.value)
         for what, error in apart.items():
             if not error <= AGREEMENT[self.dtype]:
                 within = AGREEMENT[self.dtype]
@@ -113,3 +112,9 @@ class Peers(Timed):
             "roof/gemm_flop_per_s": ceilings.gemm_flop_per_s(np.dtype(self.dtype)),
             **ceiling_metrics(count),
         }
+
+
+def _apart(one: ArrayLike, other: ArrayLike) -> float:
+    """How far apart two results are, relative to the other; 0 where both are 0, as the loss of a single class is."""
+    gap = float(np.linalg.norm(np.subtract(one, other)))
+    return gap / float(np.linalg.norm(other)) if gap else 0.0

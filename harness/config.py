@@ -162,10 +162,14 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 def content_hash(target: str, values: Mapping[str, Any], experiment: Experiment) -> str:
-    """Hash (16 hex digits) of all that decides a run's results: experiment, its settings, and the outside data it reads."""
+    """Hash (16 hex digits) of all that decides a run's results: experiment, its settings, and what those name outside.
+
+    A setting that has a `stamp()` says with it which data, or which version of a library, it stands for.
+    """
     stamps = {}
     for field in dataclasses.fields(experiment):
-        stamp = getattr(getattr(experiment, field.name), "stamp", None)
+        value = getattr(experiment, field.name)
+        stamp = getattr(getattr(value, "func", value), "stamp", None)  # `_partial_: true` makes a functools.partial
         if callable(stamp):
             stamps[field.name] = stamp()
     content = json.dumps([target, values, stamps], sort_keys=True, default=str)

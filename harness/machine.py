@@ -8,13 +8,16 @@ import os
 import platform
 import socket
 import subprocess
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
 import psutil
 
 CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
-LIBRARIES = ("numpy", "numba", "pandas", "scipy", "mlflow", "hydra-core")
+LIBRARIES = (
+    "numpy", "numba", "scipy", "scikit-learn", "torch", "jax", "pandas", "mlflow", "hydra-core",
+)  # fmt: skip
 # What a timing depends on, and the last digits of a result: of the fingerprint, what the identity is made of.
 DECISIVE = ("cpu", "cores", "threads", "cache.", "python", "version.numpy", "version.numba")
 # What a run's results depend on: its experiment, the kernels, and how it is timed.
@@ -37,7 +40,8 @@ def fingerprint() -> dict[str, str]:
     }
     facts |= {f"cache.{level}": size for level, size in caches().items()}
     for library in LIBRARIES:
-        facts[f"version.{library}"] = importlib.metadata.version(library)
+        with suppress(importlib.metadata.PackageNotFoundError):  # the peers may be absent
+            facts[f"version.{library}"] = importlib.metadata.version(library)
     return facts
 
 

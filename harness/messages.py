@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
 
@@ -33,9 +36,32 @@ def one_line(error: BaseException, arguments: list[str]) -> str | None:
         return "--resolve: goes with --cfg or --help alone"
     if isinstance(error, ValueError) and str(error).startswith("Config group override must be"):
         return f"{_no_option(arguments)}: should be the name of an option"
+    if "Ambiguous value for argument" in str(error):
+        return _behind_a_list(arguments)
     if isinstance(error, (HydraException, OmegaConfBaseException)):
         return _composition(error, arguments)
     return None
+
+
+def _behind_a_list(arguments: list[str]) -> str:
+    """What is wrong where Hydra blames a list of values: of a command that does not compose it takes no sweep.
+
+    The same command, with the first value of each list, fails for the true reason.
+    """
+    plain, lists = [], []
+    for override in OverridesParser.create().parse_overrides([a for a in arguments if "=" in a and a[0] != "-"]):
+        given = str(override.input_line)
+        if override.is_sweep_override():
+            lists.append(given)
+            given = f"{given.partition('=')[0]}={next(override.sweep_string_iterator())}"
+        plain.append(given)
+    GlobalHydra.instance().clear()
+    try:
+        with initialize_config_dir(str(CONF), version_base="1.3"):
+            compose("config", plain)
+    except Exception as error:
+        return one_line(error, plain) or str(error)
+    return f"{lists[0]}: a list of values makes a sweep, and this command shows one configuration; should be one value"
 
 
 def _unreadable(argument: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from numbers import Integral
 from typing import Any
 
 import numba
@@ -24,7 +25,7 @@ def available() -> int:
 def using(count: int | None) -> Iterator[int]:
     """Within, kernels run on `count` threads (None: on all). Raises ValueError if there are not so many."""
     wanted = available() if count is None else count
-    if not 1 <= wanted <= available():
+    if not isinstance(wanted, Integral) or not 1 <= wanted <= available():
         raise ValueError(f"threads: {count}; should be in 1..{available()}, what this process has")
     before = numba.get_num_threads()
     numba.set_num_threads(wanted)

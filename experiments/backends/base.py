@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
 import importlib.util
 from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager
@@ -33,6 +34,7 @@ class Backend(ABC):
 
     name: ClassVar[str]  # as in conf/backend
     package: ClassVar[str]  # as it is imported
+    distribution: ClassVar[str] = ""  # as it is installed, where that is another name
     formulas: ClassVar[tuple[str, ...]]  # names of the losses that it has formulas for
 
     def __init__(self, loss: str | Loss, layout: str | Layout = "rows") -> None:
@@ -42,6 +44,15 @@ class Backend(ABC):
 
     def __repr__(self) -> str:
         return f"{self.name}({self.loss!r}, layout={self.layout.name!r})"
+
+    @classmethod
+    def stamp(cls) -> str:
+        """The library and its version: a run belongs to them, and is not finished under others."""
+        name = cls.distribution or cls.package
+        try:
+            return f"{name} {importlib.metadata.version(name)}"
+        except importlib.metadata.PackageNotFoundError:
+            return f"no {name}"
 
     def check(self, work: Work, batch_size: int | None = None) -> None:
         """Raise ValueError, in one line, if the backend has no such pass; `batch_size` is the epoch's, None all samples.

@@ -46,6 +46,7 @@ class Sklearn(Backend):
 
     name = "sklearn"
     package = "sklearn"
+    distribution = "scikit-learn"
     formulas = tuple(LOSSES)
 
     def refusal(self, work: Work, batch_size: int | None) -> str | None:

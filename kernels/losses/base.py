@@ -43,8 +43,12 @@ class Loss:
         return ()
 
     def constants(self, dtype: np.dtype[Any]) -> NDArray[Any]:
-        """`parameters` as an array, as the kernels take them."""
-        return np.array(self.parameters, dtype)
+        """`parameters` as an array, as the kernels take them. Raises ValueError if they are beyond `dtype`."""
+        with np.errstate(over="ignore"):
+            constants = np.array(self.parameters, float).astype(dtype)
+        if not np.isfinite(constants).all() or np.any((constants == 0) & (np.array(self.parameters) != 0)):
+            raise ValueError(f"loss: {self!r} is beyond the range of {dtype.name}; should have parameters nearer to 1")
+        return constants
 
     @property
     def curvature(self) -> float:

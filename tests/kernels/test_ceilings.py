@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numba
 import numpy as np
 import pytest
@@ -39,6 +41,20 @@ def test_what_is_timed_is_done():
 )
 def test_the_roof_is_the_lower_of_arithmetic_and_memory(flop, size, dtype, roof):
     assert KNOWN.roof(flop, size, np.dtype(dtype)) == pytest.approx(roof)
+
+
+def test_several_threads_do_at_least_what_one_does(monkeypatch):
+    """On a busy machine threads wait for each other; the ceiling is still what can be reached."""
+    rates = {1: dataclasses.replace(KNOWN, threads=1, read_bytes_per_s=4e10, fork_join_s=0.0), 2: KNOWN}
+    monkeypatch.setattr(ceilings, "_rates", rates.__getitem__)
+    assert ceilings.take(2) == dataclasses.replace(KNOWN, read_bytes_per_s=4e10)
+    assert ceilings.take(1) == rates[1]
+
+
+@pytest.mark.parametrize("count", [0, -1, 10**6, "x", 1.5])
+def test_threads_that_are_not_there_are_refused(count):
+    with pytest.raises(ValueError, match=rf"^threads: {count}; should be in 1\.\.{threads.available()}, what"):
+        ceilings.measured(count)
 
 
 @pytest.mark.skipif(numba.config.DISABLE_JIT, reason="plain Python would take minutes to read so much")

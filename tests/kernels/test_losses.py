@@ -73,6 +73,26 @@ def extremes(loss):
                 yield from ((h, y) for y in ([1, 0, 0], [0, 1, 0], [0, 0, 1], [2, 3, 0], [1, 1, 5], [0, 0, 0]))
 
 
+@pytest.mark.parametrize("nu", [3.0, 63.9, 64.1, 300.0, 1e5, 1e12, 1e15, 1e30, 1e307])
+def test_student_t_of_many_degrees_of_freedom_is_the_gaussian(nu):
+    """Its constant is a difference of logarithms of Γ, each far larger than itself."""
+    h, loss = np.array([0.0, 0.3, -2.0, 30.0]), losses.StudentT(nu, 1.5)
+    if nu < 1e20:  # mpmath has 50 digits
+        expected = [float(mp_loss(loss, [each], 0.0)[0]) for each in h]
+    else:
+        expected = -scipy.stats.norm.logpdf(h, scale=1.5)
+    np.testing.assert_allclose(loss.values(h, np.zeros(4)), expected, rtol=1e-13)
+
+
+@pytest.mark.parametrize("loss", [losses.StudentT(1e80), losses.StudentT(scale=1e-50), losses.Huber(1e-50)])
+def test_parameters_beyond_float32_are_refused(loss):
+    with pytest.raises(
+        ValueError, match=rf"^loss: {type(loss).__name__}\(.* is beyond the range of float32; should have"
+    ):
+        loss.values(np.zeros(3, np.float32), np.zeros(3, np.float32))
+    assert np.isfinite(loss.values(np.zeros(3), np.ones(3))).all()
+
+
 @pytest.mark.parametrize("name", LOSSES)
 @pytest.mark.parametrize("parameters", [0, 1], ids=["defaults", "other parameters"])
 def test_extreme_arguments_against_mpmath(name, parameters):
