@@ -53,7 +53,7 @@ def assemble(store: Store, title: str, sweep: str, left_out: Sequence[str] = ())
             shown = frames.subset(runs, of_grid["run_id"])
             steps = history[history["run_id"].isin(shown["run_id"])]
             for figure in experiment.figures:
-                drawn = draw(figure, shown, steps)
+                drawn = draw(figure, shown, steps, mine)
                 if drawn is not None:
                     drawings.append(Drawing(figure.title, str(grid or "").replace("_", " "), drawn))
     return Report(title, sweep, runs, history, decide(weighed), drawings, left_out)

@@ -33,14 +33,20 @@ MARKED = 40  # points up to which each has a marker
 HEIGHT = 420
 
 
-def draw(figure: Figure, runs: pd.DataFrame, history: pd.DataFrame) -> go.Figure | None:
-    """The figure for these runs; None where they do not have its metric, or do not vary its axes."""
+def draw(
+    figure: Figure, runs: pd.DataFrame, history: pd.DataFrame, among: pd.DataFrame | None = None
+) -> go.Figure | None:
+    """The figure for these runs; None where they do not have its metric, or do not vary its axes.
+
+    `among`: all the runs of the report; a name that is theirs has one colour in all figures.
+    """
+    every = runs if among is None else among
     if isinstance(figure, Curve):
-        drawn = _curve(figure, runs, history)
+        drawn = _curve(figure, runs, history, every)
     elif isinstance(figure, HeatMap):
         drawn = _heat_map(figure, runs)
     else:
-        drawn = _bars(figure, runs) if isinstance(figure, Bars) else _roofline(figure, runs)
+        drawn = _bars(figure, runs, every) if isinstance(figure, Bars) else _roofline(figure, runs, every)
     if drawn is None:
         return None
     drawn.update_layout(
@@ -107,7 +113,14 @@ def _with_count(name: str, runs: pd.DataFrame) -> str:
     return f"{name} ({share} diverged)" if share else name
 
 
-def _curve(figure: Curve, runs: pd.DataFrame, history: pd.DataFrame) -> go.Figure | None:
+def _looks(every: pd.DataFrame, runs: pd.DataFrame, keys: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """The colour and the dash of each combination of the keys' values in `runs`, by its name: those it has among `every`."""
+    names = dict.fromkeys(name for frame in (every, runs) for name, _ in _groups(frame, keys))
+    looks = dict(zip(names, zip(itertools.cycle(COLOURS), itertools.cycle(DASHES)), strict=False))
+    return {name: looks[name] for name, _ in _groups(runs, keys)}
+
+
+def _curve(figure: Curve, runs: pd.DataFrame, history: pd.DataFrame, every: pd.DataFrame) -> go.Figure | None:
     if figure.x == "step":
         kept = runs.loc[~diverged(runs), ["run_id", *settings(runs)]]
         data = history[history["metric"] == figure.y].merge(kept, on="run_id")
@@ -128,8 +141,7 @@ def _curve(figure: Curve, runs: pd.DataFrame, history: pd.DataFrame) -> go.Figur
         1, len(facets), shared_yaxes=True, horizontal_spacing=0.03,
         subplot_titles=[described(facet, label(part[facet].iloc[0])) for _, part in facets] if facet else None,
     )  # fmt: skip
-    looks = zip(itertools.cycle(COLOURS), itertools.cycle(DASHES), strict=True)
-    styles = {name: look for (name, _), look in zip(_groups(runs, lines), looks, strict=False)}
+    styles = _looks(every, runs, lines)
     counted = {name: _with_count(name, group) for name, group in _groups(runs, lines)}
     log_y = figure.log_y and bool((data["_y"] > 0).all())
     shown: set[str] = set()
@@ -227,7 +239,7 @@ def _cell(group: pd.DataFrame, figure: HeatMap) -> str:
     return "<br>".join(lines)
 
 
-def _bars(figure: Bars, runs: pd.DataFrame) -> go.Figure | None:
+def _bars(figure: Bars, runs: pd.DataFrame, every: pd.DataFrame) -> go.Figure | None:
     if not {figure.x, figure.y} <= set(runs) or runs[figure.x].nunique(dropna=False) < 2:
         return None
     data = runs[~diverged(runs)].dropna(subset=[figure.y])
@@ -236,12 +248,13 @@ def _bars(figure: Bars, runs: pd.DataFrame) -> go.Figure | None:
     by = [key for key in figure.by if key in runs] or axes(runs, but=[figure.x])
     log_y = figure.log_y and bool((data[figure.y] > 0).all())
     drawn = go.Figure()
-    for (name, group), colour in zip(_groups(data, by), itertools.cycle(COLOURS)):
+    looks = _looks(every, data, by)
+    for name, group in _groups(data, by):
         bars = {x: _own(at, figure.y, figure.interval) for x, at in group.groupby(figure.x, dropna=False)}
         middle, low, high = np.array(list(bars.values())).T
         drawn.add_trace(
             go.Bar(
-                x=[label(x) for x in bars], y=middle, name=name, marker_color=colour,
+                x=[label(x) for x in bars], y=middle, name=name, marker_color=looks[name][0],
                 error_y={"type": "data", "array": high - middle, "arrayminus": middle - low, "visible": bool((high > low).any())},
                 customdata=np.stack([low, high], axis=1),
                 hovertemplate=f"{name}<br>%{{x}}: %{{y:.5g}}  [%{{customdata[0]:.5g}}, %{{customdata[1]:.5g}}]<extra></extra>",
@@ -253,7 +266,7 @@ def _bars(figure: Bars, runs: pd.DataFrame) -> go.Figure | None:
     return drawn
 
 
-def _roofline(figure: Roofline, runs: pd.DataFrame) -> go.Figure | None:
+def _roofline(figure: Roofline, runs: pd.DataFrame, every: pd.DataFrame) -> go.Figure | None:
     measured = [figure.x, figure.y, figure.flat, figure.slope]
     if not {*measured, figure.by, figure.roof_of} <= set(runs):
         return None
@@ -270,11 +283,13 @@ def _roofline(figure: Roofline, runs: pd.DataFrame) -> go.Figure | None:
             )
         )
     symbols = dict(zip(sorted(data[figure.roof_of].unique()), SYMBOLS, strict=False))
-    for (name, points), colour in zip(data.groupby(figure.by), itertools.cycle(COLOURS)):
+    looks = _looks(every, data, [figure.by])
+    for name, points in _groups(data, [figure.by]):
+        marks = [symbols.get(roof, "circle") for roof in points[figure.roof_of]]
         drawn.add_trace(
             go.Scatter(
-                x=points[figure.x], y=points[figure.y], mode="markers", name=label(name), text=points["name"],
-                marker={"color": colour, "size": 9, "symbol": [symbols.get(roof, "circle") for roof in points[figure.roof_of]]},
+                x=points[figure.x], y=points[figure.y], mode="markers", name=name, text=points["name"],
+                marker={"color": looks[name][0], "size": 9, "symbol": marks},
                 hovertemplate="%{text}<br>%{x:.3g} flop/byte: %{y:.3g} flop/s<extra></extra>",
             )
         )  # fmt: skip

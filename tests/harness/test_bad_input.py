@@ -22,7 +22,7 @@ REFUSED = {
     "option that is a number, swept": (["seed=1", "layout=rows", "loss=3,4"], "loss=3,4: should be the name of an option"),
     "option, beside a list": (["batch_size=16,64", "noise=nope"], "noise=nope: there is no such noise; known: "),
     "key, beside a list": (["layout=rows,columns", "lss=huber"], "lss: no such setting; did you mean 'loss'?"),
-    "a list where one is shown": (["batch_size=16,64", "--cfg", "job"], "batch_size=16,64: a list of values makes a sweep"),
+    "a list where one is shown": (["--cfg=job", "batch_size=16,64"], "batch_size=16,64: a list of values makes a sweep"),
     "no option": (["loss="], "loss=: there is no such loss; known: "),
     "experiment": (["experiment=trian"], "experiment=trian: there is no such experiment; did you mean 'train'?"),
     "key": (["batch_sise=3"], "batch_sise: no such setting; did you mean 'batch_size'?"),

@@ -131,3 +131,13 @@ def test_missing_values_are_left_out_and_infinite_ones_do_no_harm():
 def test_a_curve_over_a_single_step_is_none():
     runs = runs_of(loss=["a", "b"])
     assert draw(Curve("train/loss", "t"), runs, history_of(runs, steps=1)) is None
+
+
+def test_a_name_has_one_colour_in_all_figures_of_a_report():
+    every = runs_of(backend=["a", "b", "c", "d"], batch_size=[1, 2])
+    some = every[every["backend"].isin(["b", "d"])]
+    curve = Curve("train/loss", "t", x="batch_size")
+    whole = {line.name: line.line.color for line in draw(curve, every, NONE).data if line.name}
+    part = {line.name: line.line.color for line in draw(curve, some, NONE, every).data if line.name}
+    assert part == {name: whole[name] for name in ("b", "d")}
+    assert len(set(whole.values())) == 4
