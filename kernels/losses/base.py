@@ -46,7 +46,8 @@ class Loss:
         """`parameters` as an array, as the kernels take them. Raises ValueError if they are beyond `dtype`."""
         with np.errstate(over="ignore"):
             constants = np.array(self.parameters, float).astype(dtype)
-        if not np.isfinite(constants).all() or np.any((constants == 0) & (np.array(self.parameters) != 0)):
+        lost = [not math.isfinite(c) or (c == 0) != (p == 0) for c, p in zip(constants, self.parameters, strict=True)]
+        if any(lost):
             raise ValueError(f"loss: {self!r} is beyond the range of {dtype.name}; should have parameters nearer to 1")
         return constants
 
