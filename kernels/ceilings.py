@@ -21,7 +21,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -95,7 +95,7 @@ def _rates(count: int) -> Ceilings:
         fork = _shortest(lambda: _fork()(REGIONS, count)) / REGIONS
         for dtype in (np.float32, np.float64):
             A, out = np.ones((SQUARE, SQUARE), dtype), np.empty((SQUARE, SQUARE), dtype)
-            gemm[dtype] = 2 * SQUARE**3 / _shortest(lambda A=A, out=out: np.matmul(A, A, out=out))  # type: ignore[misc]
+            gemm[dtype] = 2 * SQUARE**3 / _shortest(partial(np.matmul, A, A, out=out))
     return Ceilings(count, read, triad, gemm[np.float32], gemm[np.float64], fork)
 
 
@@ -112,7 +112,7 @@ def _shortest(call: Callable[[], object]) -> float:
 
 @once
 def _read() -> Kernel:
-    def read(x):  # type: ignore[no-untyped-def]
+    def read(x):  # type: ignore[no-untyped-def]  # Numba infers them
         sums = np.zeros(PIECES)
         for piece in prange(PIECES):
             own = x[x.size * piece // PIECES : x.size * (piece + 1) // PIECES]
@@ -127,7 +127,7 @@ def _read() -> Kernel:
 
 @once
 def _triad() -> Kernel:
-    def triad(a, b, c, s):  # type: ignore[no-untyped-def]
+    def triad(a, b, c, s):  # type: ignore[no-untyped-def]  # Numba infers them
         for piece in prange(PIECES):
             start, stop = a.size * piece // PIECES, a.size * (piece + 1) // PIECES
             to, one, other = a[start:stop], b[start:stop], c[start:stop]
@@ -141,7 +141,7 @@ def _triad() -> Kernel:
 
 @once
 def _fork() -> Kernel:
-    def fork(regions, count):  # type: ignore[no-untyped-def]
+    def fork(regions, count):  # type: ignore[no-untyped-def]  # Numba infers them
         marks = np.zeros(count)
         for region in range(regions):
             for thread in prange(count):
