@@ -102,15 +102,15 @@ def epoch(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> Kerne
         v, targets = places(table[0], y)
         length = padded(n, X.itemsize)
         losses, W, stale = np.empty(most), turned(theta, length), np.zeros(most, np.bool_)
-        at_once = most == 1 and batch <= table[0].shape[2]
-        G = W.reshape(1, k, length) if at_once else np.empty((most, k, length), X.dtype)
+        at_once, copies = most == 1 and batch <= table[0].shape[2], W.reshape(1, k, length)
+        G = copies if at_once else np.empty((most, k, length), X.dtype)
         mean = 0.0
         for first in range(0, samples, batch):
             size = min(batch, samples - first)
             stop, weight = first + size, 1.0 / size
             parts = 1 if at_once else partials(size, n, k, X.itemsize)
             scale = -step_size * weight if at_once else 1.0
-            given = (y, theta, W.reshape(1, k, length), stale, p, weight, scale, v, targets)
+            given = (y, theta, copies, stale, p, weight, scale, v, targets)
             if parts == 1:
                 if not at_once:
                     clear(G, 0)
