@@ -9,6 +9,7 @@ process, since the digest does not see its source. `NUMBA_CACHE_DIR` moves the f
 from __future__ import annotations
 
 import functools
+import gc
 import getpass
 import hashlib
 import inspect
@@ -76,13 +77,16 @@ def _compile(signature: Any, parts: tuple[type, ...], **flags: Any) -> Callable[
 
     def decorate(function: F) -> F:
         # The cache folder is read when a function is decorated: set it for ours, leave it for everybody else's.
-        before = numba.config.CACHE_DIR
+        before, collected = numba.config.CACHE_DIR, gc.isenabled()
         numba.config.CACHE_DIR = _FOLDER
+        gc.disable()  # a compiler's many objects live on: to look through them again and again takes a tenth of its time
         try:
             options = {"fastmath": FASTMATH, "cache": covered, "nogil": True, "error_model": "numpy", **flags}
             return cast(F, numba.njit(signature, **options)(function))
         finally:
             numba.config.CACHE_DIR = before
+            if collected:
+                gc.enable()
 
     return decorate
 
@@ -139,7 +143,7 @@ def by_type(single: Callable[[Any], Any], double: Callable[[Any], Any]) -> Calla
 
 
 _linked: list[Any] = []  # the linker knows an address, and keeps nothing alive
-_apart: list[Callable[[types.Float], str]] = []
+_apart: dict[str, Callable[[types.Float], str]] = {}
 
 
 def _publish(kernel: Any, function: Callable[..., Any]) -> str:
@@ -207,14 +211,19 @@ def apart(signature: Callable[[types.Float], Any]) -> Callable[[F], F]:
             copy = named(copied(function), real.name)
             return _publish(serial(signature(real))(copy), copy)
 
-        _apart.append(symbol)
+        _apart[function.__name__] = symbol
         return cast(F, _caller(function, lambda first: (symbol(first.dtype), signature(first.dtype))))
 
     return decorate
 
 
-def link(real: types.Float) -> None:
-    """Make what stands apart known to the linker. To be called before a kernel for `real` is read from the disk."""
-    numba.get_num_threads()  # and so what Numba's own pool of threads answers
-    for symbol in _apart:
-        symbol(real)
+def link_threads() -> None:
+    """Make what Numba's own pool of threads answers known to the linker."""
+    numba.get_num_threads()
+
+
+def link(real: types.Float, *names: str) -> None:
+    """Make what stands apart known to the linker, all of it or what is named. Before a kernel for `real` is read from the disk."""
+    link_threads()
+    for name in names or _apart:
+        _apart[name](real)

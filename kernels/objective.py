@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from kernels import check, epochs, layouts, losses, passes, wide
+from kernels import check, epochs, layouts, losses, passes, sliced, wide
 from kernels.layouts import Layout
 from kernels.losses import Loss
 from kernels.signatures import Kernel
 
+_Factory = Callable[..., Kernel]
 _Ready = tuple[Kernel, Loss, NDArray[Any], Layout, NDArray[Any]]
 
 
@@ -39,9 +41,8 @@ class Objective:
             raise ValueError(f"loss: {loss!r}; should be a name or a Loss object")
         if not isinstance(self.layout, Layout):
             raise ValueError(f"layout: {layout!r}; should be a name or a Layout object")
-        # By the dtype of X, once it was asked for: the kernel, the loss and its constants, the layout, a y of no samples. First
-        # those for one sample, then those for several.
-        self._ready: tuple[dict[np.dtype[Any], _Ready], dict[np.dtype[Any], _Ready]] = {}, {}
+        # By factory and dtype, once it was asked for: the kernel, the loss and its constants, the layout, a y of no samples.
+        self._ready: dict[tuple[_Factory, np.dtype[Any]], _Ready] = {}
 
     def __repr__(self) -> str:
         return f"Objective({self.loss!r}, layout={self.layout.name!r})"
@@ -85,15 +86,14 @@ class Objective:
         grad = np.empty_like(weights)
         samples = visits.size or self.layout.samples(X.shape)
         visits = self.layout.visiting(visits, samples, self.layout.samples(X.shape))
-        road = wide if wide.pays(samples, weights) else passes
-        fused = passes.fused_of_one if samples == 1 else road.fused
-        kernel = fused(type(self.loss), type(self.layout), X.dtype)
+        factory = wide.fused if wide.pays(samples, weights) else self._fused(samples, weights)
+        kernel = factory(type(self.loss), type(self.layout), X.dtype)
         constants = self.loss.constants(X.dtype)
         value, fine = kernel(X, targets, visits, weights, constants, grad)
         if not fine:
             self._blame(X, y, targets, theta)
-        if road is passes:
-            self._ready[samples > 1][X.dtype] = kernel, self.loss, constants, self.layout, targets[:0]
+        if factory is not wide.fused:
+            self._ready[factory, X.dtype] = kernel, self.loss, constants, self.layout, targets[:0]
         return value, grad.reshape(np.shape(theta))
 
     def _at_once(self, X: ArrayLike, y: ArrayLike, theta: ArrayLike) -> tuple[float, NDArray[Any]] | None:
@@ -101,9 +101,11 @@ class Objective:
 
         On a small problem the checks of the other road would take several times as long as the answer.
         """
-        if not (type(X) is type(y) is type(theta) is np.ndarray) or y.ndim == 0 or theta.nbytes > wide.WIDE_BYTES:
+        if not (type(X) is type(y) is type(theta) is np.ndarray) or y.ndim == 0 or theta.ndim not in (1, 2):
             return None
-        ready = self._ready[len(y) > 1].get(X.dtype)
+        if theta.nbytes > wide.WIDE_BYTES:
+            return None
+        ready = self._ready.get((self._fused(len(y), theta), X.dtype))
         if ready is None:
             return None
         kernel, loss, constants, layout, like = ready
@@ -115,10 +117,8 @@ class Objective:
         try:
             if theta.ndim == 1:
                 value, fine = kernel(X, y, check.NO_ORDER, theta.reshape(-1, 1), constants, grad.reshape(-1, 1))
-            elif theta.ndim == 2:
-                value, fine = kernel(X, y, check.NO_ORDER, theta, constants, grad)
             else:
-                return None
+                value, fine = kernel(X, y, check.NO_ORDER, theta, constants, grad)
         except TypeError:  # an order in memory that it was not compiled for
             return None
         return (value, grad) if fine else None
@@ -146,17 +146,31 @@ class Objective:
         step = check.finite_above_zero("step_size", step_size)
         targets = self._targets(X, y, weights)
         changed, visits = weights.copy(), self.layout.visiting(visits, batch, samples)
-        parts, constants = (type(self.loss), type(self.layout), X.dtype), self.loss.constants(X.dtype)
+        epoch = self._epoch(batch, changed)(type(self.loss), type(self.layout), X.dtype)
         mean: float
-        if batch == 1:
-            mean, fine = epochs.epoch_singly(*parts)(X, targets, visits, changed, constants, step)
-        else:
-            road = wide if wide.pays(batch, changed) else epochs
-            mean, fine = road.epoch(*parts)(X, targets, visits, changed, constants, batch, step)
+        mean, fine = epoch(X, targets, visits, changed, self.loss.constants(X.dtype), batch, step)
         if not fine:
             self._blame(X, y, targets, theta)
         theta[...] = changed.reshape(theta.shape)
         return mean
+
+    @staticmethod
+    def _fused(samples: int, theta: NDArray[Any]) -> _Factory:
+        """The factory of the kernel for value and gradient of so many samples, θ not being wide."""
+        if samples == 1:
+            return passes.fused_of_one
+        n, k = len(theta), theta.shape[1] if theta.ndim > 1 else 1
+        return sliced.fused if sliced.pays(samples, n, k, theta.itemsize) else passes.fused
+
+    @staticmethod
+    def _epoch(batch: int, theta: NDArray[Any]) -> _Factory:
+        """The factory of the kernel for epochs with batches of that size."""
+        if batch == 1:
+            return epochs.epoch_singly
+        if wide.pays(batch, theta):
+            return wide.epoch
+        n, k = theta.shape
+        return sliced.epoch if sliced.fits(batch, n, k, theta.itemsize) else epochs.epoch
 
     def _targets(self, X: NDArray[Any], y: ArrayLike, theta: NDArray[Any]) -> NDArray[Any]:
         check.outputs("theta", self.loss.name, self.loss.target, theta.shape[1])

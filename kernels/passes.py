@@ -33,7 +33,7 @@ def forward(layout: type[Layout], dtype: np.dtype[Any]) -> Kernel:
     def act(X, picks, ahead, begin, count, in_turn, counted, table, room, seat, given, none):
         W, out = given
         H = table[: W.shape[0]]
-        logits(X, picks, ahead, count, in_turn, counted, W, H, room, False)
+        logits(X, picks, ahead, count, in_turn, counted, counted, extent(X)[1], W, H, room, False)
         store(H, out, begin, count)
         return spoilt(H, count)
 
@@ -62,7 +62,7 @@ def gradient(layout: type[Layout], dtype: np.dtype[Any]) -> Kernel:
     def act(X, picks, ahead, begin, count, in_turn, counted, table, room, seat, given, out):
         H = table[: out.shape[0]]
         load(given[0], begin, count, H)
-        accumulate(X, picks, ahead, count, in_turn, counted, H, out, room, False)
+        accumulate(X, picks, ahead, count, in_turn, counted, counted, extent(X)[1], H, out, room, False)
         return 0.0
 
     (_, share), add = shared("gradient", act, (reads(real, 2),), (layout,), dtype), adding(dtype)
@@ -128,7 +128,7 @@ def fused_of_one(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -
         H, spare, v, targets = place_for_one(X, y, k)
         sample = order[0] if order.size else 0
         fine = take(y, sample, targets, 0, k)
-        A, row, _ = as_row(X, sample, sample, np.empty((1, n), X.dtype), 0)
+        A, row, _ = as_row(X, sample, sample, 0, n, np.empty((1, n), X.dtype), 0)
         product(A, row, theta, H)
         block(H.reshape(k, 1), 1, targets, v, p, spare)
         outer(A, row, H, grad)

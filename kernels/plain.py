@@ -57,17 +57,19 @@ def outer_tile(A, row, d, j, last, grad):
             grad[f, c] = A[row, f] * d[0, c]
 
 
-def step_tile(A, rows, W, j, width, scales, out, backwards, fetch):
+def step_tile(A, rows, start, length, W, j, width, scales, out, backwards, fetch):
     """The tile of `step` for outputs j … j + width − 1."""
     for c in range(j, j + width):
         totals = [A.dtype.type(0)] * PAIR
-        for f in range(A.shape[1]):
+        for f in range(length):
             for i in range(PAIR):
-                W[c, f] += scales[i, c] * A[rows[0, i], f]
+                W[c, f] += scales[i, c] * A[rows[0, i], start + f]
             for i in range(PAIR):
-                totals[i] += W[c, f] * A[rows[1, i], f]
+                totals[i] += W[c, f] * A[rows[1, i], start + f]
         for i in range(PAIR):
             out[i, c] = totals[i]
+    one, other = (A[rows[1, i], start : start + length] for i in range(PAIR))
+    out[PAIR, j] = one @ other
 
 
 def total_tile(G, parts, start, stop, weight, as_step, out):

@@ -134,8 +134,10 @@ def outer(A, row, d, grad):
 
 
 @inline
-def step(A, rows, W, scales, out, backwards):
-    """W[j, f] += Σᵢ scales[i, j] · A[rows[0, i], f], then out[i, j] = Σ_f W[j, f] · A[rows[1, i], f], for i < PAIR.
+def step(A, rows, start, length, W, scales, out, backwards):
+    """W[j, f] += Σᵢ scales[i, j] · A[rows[0, i], start + f], then out[i, j] = Σ_f W[j, f] · A[rows[1, i], start + f].
+
+    For f < length and i < PAIR. And out[PAIR, 0] is the product of the two new rows with one another.
 
     The rows rows[2] come next. Of a W just too big for the first-level cache nothing is left there when it is gone through
     once more in the same direction. Turn by turn in both directions, the better part of it is.
@@ -145,7 +147,7 @@ def step(A, rows, W, scales, out, backwards):
     for turn in range(tiles):
         t = tiles - 1 - turn if backwards else turn
         j = k * t // tiles
-        step_tile(A, rows, W, j, k * (t + 1) // tiles - j, scales, out, backwards, turn == 0)
+        step_tile(A, rows, start, length, W, j, k * (t + 1) // tiles - j, scales, out, backwards, turn == 0)
 
 
 def _total_signature(real):

@@ -2,7 +2,8 @@
 
     product_tile   out[j] = Σ_f A[row, f] · theta[f, j]                                 θ (n, k) as the caller has it
     outer_tile     grad[f, j] = A[row, f] · d[j]
-    step_tile      W[j, f] += Σᵢ s[i, j] · A[oldᵢ, f], then out[i, j] = Σ_f W[j, f] · A[newᵢ, f]    θ as (k, n), i < PAIR
+    step_tile      W[j, f] += Σᵢ s[i, j] · A[oldᵢ, start + f], then out[i, j] = Σ_f W[j, f] · A[newᵢ, start + f]    i < PAIR
+                   out[PAIR, j] = Σ_f A[new₀, start + f] · A[new₁, start + f]    for its first j
 
 The last one joins two steps of SGD with the next two samples' logits: θ, which fills the first-level cache, is gone through
 half as often as there are samples.
@@ -71,19 +72,25 @@ def _step(context: Any, real: Any, width: int, builder: Any, arguments: Any) -> 
     if inner is None:
         return function
     v = Vectors(context, inner, real)
-    *samples, w, n, s, out, k, backwards, fetch = function.args
+    *samples, w, w_stride, n, s, s_stride, out, out_stride, backwards, fetch = function.args
     old, new, ahead = samples[:PAIR], samples[PAIR : 2 * PAIR], samples[2 * PAIR :]
-    rows = [inner.gep(w, [inner.mul(n, LONG(c))]) for c in range(width)]
-    places = [[inner.add(inner.mul(k, LONG(i)), LONG(c)) for i in range(PAIR)] for c in range(width)]
-    scales = [[v.spread(inner.load(inner.gep(s, [place]))) for place in of_output] for of_output in places]
+    rows = [inner.gep(w, [inner.mul(w_stride, LONG(c))]) for c in range(width)]
+    places, scale_places = (
+        [[inner.add(inner.mul(stride, LONG(i)), LONG(c)) for i in range(PAIR)] for c in range(width)]
+        for stride in (out_stride, s_stride)
+    )
+    scales = [[v.spread(inner.load(inner.gep(s, [place]))) for place in of_output] for of_output in scale_places]
     nothing = ir.Constant(v.vector, None)
     totals = [[cgutils.alloca_once_value(inner, nothing) for _ in of_output] for of_output in places]
+    overlap = cgutils.alloca_once_value(inner, nothing)
 
     def step(load: Callable[[Any], Any], store: Callable[[Any, Any], None], at: Any) -> None:
         before, after = ([load(inner.gep(row, [at])) for row in pair] for pair in (old, new))
         with inner.if_then(fetch):
             for row in ahead:
                 v.prefetch(inner.gep(row, [at]))
+        one, other = after
+        inner.store(v.multiply_add(one, other, inner.load(overlap)), overlap)
         for c in range(width):
             moved = load(inner.gep(rows[c], [at]))
             for x, scale in zip(before, scales[c], strict=True):
@@ -100,6 +107,7 @@ def _step(context: Any, real: Any, width: int, builder: Any, arguments: Any) -> 
         mask = v.mask(inner.sub(n, whole))
         step(lambda place: v.load_some(place, mask), lambda value, place: v.store_some(value, place, mask), whole)
     left = [(inner.load(totals[c][i]), places[c][i]) for c in range(width) for i in range(PAIR)]
+    left.append((inner.load(overlap), inner.mul(out_stride, LONG(PAIR))))
     while left:
         several = next(count for count in (4, 2, 1) if count <= len(left))  # sums over lanes are cheaper together
         total = v.sums([each for each, _ in left[:several]])
@@ -137,21 +145,22 @@ def outer_tile(typing_context: Any, A: Any, row: Any, d: Any, j: Any, last: Any,
 
 
 @intrinsic
-def step_tile(typing_context: Any, A: Any, rows: Any, W: Any, j: Any, width: Any, s: Any, out: Any,
+def step_tile(typing_context: Any, A: Any, rows: Any, start: Any, length: Any, W: Any, j: Any, width: Any, s: Any, out: Any,
               backwards: Any, fetch: Any) -> Any:  # fmt: skip
     """`step_tile` of `kernels.plain`, as instructions."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         real = context.get_value_type(signature.args[0].dtype)
         a, numbers, w, scales, target = (
-            Matrix(context, builder, signature.args[i], arguments[i]) for i in (0, 1, 2, 5, 6)
+            Matrix(context, builder, signature.args[i], arguments[i]) for i in (0, 1, 4, 7, 8)
         )
-        _, _, _, j, width, _, _, backwards, fetch = arguments
+        _, _, start, length, _, j, width, _, _, backwards, fetch = arguments
         nought = LONG(0)
         samples = [builder.load(numbers.at(LONG(which), LONG(i))) for which in range(3) for i in range(PAIR)]
-        given = [*(a.at(sample, nought) for sample in samples), w.at(j, nought), w.width, scales.at(nought, j),
-                 target.at(nought, j), target.width, backwards, fetch]  # fmt: skip
+        given = [*(a.at(sample, start) for sample in samples), w.at(j, nought), w.width, length, scales.at(nought, j),
+                 scales.width, target.at(nought, j), target.width, backwards, fetch]  # fmt: skip
         call_by_width(context, builder, width, lambda each: _step(context, real, each, builder, given), given)
         return context.get_dummy_value()
 
-    return types.void(A, rows, W, types.int64, types.int64, s, out, types.boolean, types.boolean), generate
+    whole, either = types.int64, types.boolean
+    return types.void(A, rows, whole, whole, W, whole, whole, s, out, either, either), generate

@@ -72,16 +72,16 @@ def visits(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> tupl
         if stale[seat]:
             turn(theta, W)
             stale[seat] = False
-        k = W.shape[0]
+        n, k = theta.shape
         H, fine = table[:k], True
         half = k > 1  # of one output, memory alone limits the pass: each product fetches all that it can
         for r in range(count):
             fine &= take(y, picks[r], targets[seat], r, k)
-        logits(X, picks, ahead, count, in_turn, counted, W, H, room, half)
+        logits(X, picks, ahead, count, in_turn, counted, counted, n, W, H, room, half)
         block(H, count, targets[seat], v[seat], p, table[k:])
         if scale != 1:
             rescale(H, count, X.dtype.type(scale))
-        accumulate(X, picks, ahead, count, in_turn, counted, H, out, room, half)
+        accumulate(X, picks, ahead, count, in_turn, counted, counted, n, H, out, room, half)
         return add_weighed(0.0, v[seat], count, weight) if fine else np.nan
 
     real = real_type(dtype)

@@ -23,44 +23,42 @@ SMALL_BYTES = 1 << 18
 
 
 @inline
-def settle(X, picks, count, in_turn, room):
+def settle(X, picks, count, in_turn, features, length, room):
     """Samples that are no neighbours are copied to `room` (samples, features), as rows."""
     if not in_turn:
-        for f in range(X.shape[0]):
+        for f in range(length):
             for r in range(count):
-                room[r, f] = X[f, picks[r]]
+                room[r, f] = X[features[f], picks[r]]
 
 
 @inline
-def logits(X, picks, ahead, count, in_turn, counted, theta, H, room, half):
-    n, length = X.shape
+def logits(X, picks, ahead, count, in_turn, counted, features, length, theta, H, room, half):
     if in_turn:
         H[:, :count] = 0
-        small, next_block = _small(X, count), ahead[0] - picks[0]
-        together = n if small else max(FEWEST, TOGETHER // count)
-        for f in range(0, n, together):
-            beyond = together * length if f + together < n else next_block - f * length
-            some = min(together, n - f)
-            mixtures(X, counted, counted, beyond, f, some, picks[0], count, theta, H, 0, small and half)
+        samples, small, next_block = X.shape[1], _small(X, length, count), ahead[0] - picks[0]
+        together = length if small else max(FEWEST, TOGETHER // count)
+        for f in range(0, length, together):
+            beyond = together * samples if f + together < length else next_block - f * samples
+            some = min(together, length - f)
+            mixtures(X, features, features, beyond, f, some, picks[0], count, theta, H, 0, small and half)
     else:
-        rows.logits(room, counted, counted, count, in_turn, counted, theta, H, room, half)
+        rows.logits(room, counted, counted, count, in_turn, counted, counted, length, theta, H, room, half)
 
 
 @inline
-def accumulate(X, picks, ahead, count, in_turn, counted, D, G, room, half):
-    n, length = X.shape
+def accumulate(X, picks, ahead, count, in_turn, counted, features, length, D, G, room, half):
     if in_turn:
-        small, next_block = _small(X, count), ahead[0] - picks[0]
-        beyond = next_block if small else AHEAD * length
-        dots(X, counted, counted, beyond, n, picks[0], count, D, G, 0, True, small and half)
+        small, next_block = _small(X, length, count), ahead[0] - picks[0]
+        beyond = next_block if small else AHEAD * X.shape[1]
+        dots(X, features, features, beyond, length, picks[0], count, D, G, 0, True, small and half)
     else:
-        rows.accumulate(room, counted, counted, count, in_turn, counted, D, G, room, half)
+        rows.accumulate(room, counted, counted, count, in_turn, counted, counted, length, D, G, room, half)
 
 
 @inline
-def _small(X, count):
+def _small(X, length, count):
     """Whether a block leaves room for the next one in the second-level cache: that is fetched then, from the first row on."""
-    return X.shape[0] * count * X.itemsize <= SMALL_BYTES
+    return length * count * X.itemsize <= SMALL_BYTES
 
 
 @inline
@@ -69,8 +67,8 @@ def extent(X):
 
 
 @inline
-def as_row(X, sample, later, buffer, slot):
-    for f in range(X.shape[0]):
+def as_row(X, sample, later, start, stop, buffer, slot):
+    for f in range(start, stop):
         buffer[slot, f] = X[f, sample]
     return buffer, slot, slot
 

@@ -18,18 +18,18 @@ SHORTEST, LONGEST = 16, 32
 
 
 @inline
-def settle(X, picks, count, in_turn, room):
+def settle(X, picks, count, in_turn, features, length, room):
     """A sample is a row, wherever it lies: there is nothing to do."""
 
 
 @inline
-def logits(X, picks, ahead, count, in_turn, counted, theta, H, room, half):
-    dots(X, picks, ahead, 0, count, 0, X.shape[1], theta, H, 0, False, half)
+def logits(X, picks, ahead, count, in_turn, counted, features, length, theta, H, room, half):
+    dots(X, picks, ahead, 0, count, features[0], length, theta, H, 0, False, half)
 
 
 @inline
-def accumulate(X, picks, ahead, count, in_turn, counted, D, G, room, half):
-    mixtures(X, picks, ahead, 0, 0, count, 0, X.shape[1], D, G, 0, half)
+def accumulate(X, picks, ahead, count, in_turn, counted, features, length, D, G, room, half):
+    mixtures(X, picks, ahead, 0, 0, count, features[0], length, D, G, 0, half)
 
 
 @inline
@@ -38,7 +38,7 @@ def extent(X):
 
 
 @inline
-def as_row(X, sample, later, buffer, slot):
+def as_row(X, sample, later, start, stop, buffer, slot):
     return X, sample, later
 
 

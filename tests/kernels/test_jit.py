@@ -12,7 +12,7 @@ import pytest
 from problems import LAYOUTS, LOSSES, problem
 
 import kernels
-from kernels import _jit, epochs, losses, passes
+from kernels import _jit, epochs, losses, passes, sliced
 from kernels.losses import Target
 
 PACKAGE = Path(kernels.__file__).parent
@@ -45,7 +45,7 @@ def test_every_kernel_is_compiled_with_these_flags():
     assert any(kernel.targetoptions.get("parallel", False) for kernel in _jit._linked)
 
 
-INSTRUCTIONS = ("blas.py", "single.py", "threads.py", "tiles.py", "totals.py", "vectors.py")
+INSTRUCTIONS = ("blas.py", "single.py", "teams.py", "threads.py", "tiles.py", "totals.py", "vectors.py")
 
 
 @pytest.mark.parametrize("path", [pytest.param(p, id=p.relative_to(PACKAGE).as_posix()) for p in SOURCES])
@@ -81,6 +81,8 @@ def kernels_of(loss, layout, dtype):
         "gradient": passes.gradient(where, dtype),
         "fused": passes.fused(what, where, dtype),
         "epoch": epochs.epoch(what, where, dtype),
+        "sliced_fused": sliced.fused(what, where, dtype),
+        "sliced_epoch": sliced.epoch(what, where, dtype),
         "epoch_singly": epochs.epoch_singly(what, where, dtype),
         "pointwise": losses.base.pointwise(what, dtype),
     }

@@ -41,8 +41,8 @@ def outer(A, row, d, grad):
 
 
 @numba.njit
-def step(A, rows, W, scales, out, backwards):
-    simd.step(A, rows, W, scales, out, backwards)
+def step(A, rows, start, length, W, scales, out, backwards):
+    simd.step(A, rows, start, length, W, scales, out, backwards)
 
 
 @numba.njit
@@ -118,11 +118,15 @@ def test_two_steps_at_every_edge(dtype, length):
     for k in [*OUTPUTS, 16, 17, 33]:
         A, theta, d = (rng.standard_normal(shape).astype(dtype) for shape in ((5, length), (k, length), (2, k)))
         for backwards in (False, True):
-            W, H = theta.copy(), np.empty((2, k), dtype)
-            step(A, rows, W, d, H, backwards)
-            moved = theta + d.T @ A[rows[0]]
-            close(W, moved, dtype)
-            close(H, A[rows[1]] @ moved.T, dtype)
+            for start, some in ((0, length), (length // 3, length - length // 3 - length // 4)):
+                W, H = theta.copy(), np.empty((3, k), dtype)
+                step(A, rows, start, some, W, d, H, backwards)
+                seen = A[:, start : start + some]
+                moved = theta[:, :some] + d.T @ seen[rows[0]]
+                close(W[:, :some], moved, dtype)
+                np.testing.assert_array_equal(W[:, some:], theta[:, some:])
+                close(H[:2], seen[rows[1]] @ moved.T, dtype)
+                close(H[2, :1], seen[1:2] @ seen[3], dtype)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -182,15 +186,15 @@ def test_the_plain_tiles_of_one_sample_are_the_same(dtype):
     A, theta, d = (rng.standard_normal(shape).astype(dtype) for shape in ((5, 21), (21, 3), (2, 3)))
     rows, forms = np.array([[4, 0], [1, 3], [2, 0]]), []
     for tiles in (False, True):
-        H, out, grad, W = np.empty((1, 3), dtype), np.empty((2, 3), dtype), np.empty((21, 3), dtype), theta.T.copy()
+        H, out, grad, W = np.empty((1, 3), dtype), np.zeros((3, 3), dtype), np.empty((21, 3), dtype), theta.T.copy()
         if tiles:
             plain.product_tile(A, 1, theta, 0, 3, H)
             plain.outer_tile(A, 2, d, 0, 3, grad)
-            plain.step_tile(A, rows, W, 0, 3, d, out, False, True)
+            plain.step_tile(A, rows, 0, 21, W, 0, 3, d, out, False, True)
         else:
             product(A, 1, theta, H)
             outer(A, 2, d, grad)
-            step(A, rows, W, d, out, False)
+            step(A, rows, 0, 21, W, d, out, False)
         forms.append((H, out, grad, W))
     for got, expected in zip(*forms, strict=True):
         close(got, expected, dtype)
@@ -235,11 +239,11 @@ def test_nothing_beyond_an_array_is_touched(dtype, length):
     close(grad, A[4][:, None] * d, dtype)
     d, h = (
         at_the_end_of_memory(rng.standard_normal((2, 7)).astype(dtype)),
-        at_the_end_of_memory(np.empty((2, 7), dtype)),
+        at_the_end_of_memory(np.empty((3, 7), dtype)),
     )
     moved = B + d[:1].T * A[4] + d[1:].T * A[4]
-    step(A, at_the_end_of_memory(np.full((3, 2), 4)), B, d, h, False)
-    close(h, np.array([moved @ A[4]] * 2), dtype)
+    step(A, at_the_end_of_memory(np.full((3, 2), 4)), 0, length, B, d, h, False)
+    close(h[:2], np.array([moved @ A[4]] * 2), dtype)
     for parts, out in ((moved[None], B), (moved[None], grad)):
         as_step, before = out is B, out.copy()
         assert total(at_the_end_of_memory(parts), 1, 0, length, 0.5, as_step, out)

@@ -1,0 +1,138 @@
+"""Teams: threads that go through an epoch together, each with features of its own, and meet at every batch.
+
+To be woken takes a thread some 5 µs; to meet on a board in memory takes 0.1 µs. So an epoch is one parallel loop, and its
+threads pass one another their shares of the logits. A thread that comes to the loop too late stays away, and where there
+are fewer cores than threads, so that one waits for another that does not run, the first one goes on alone: who does the
+work has no bearing on the result. On a board, each number has a cache line:
+
+    ARRIVED   how many have come              PARTED        the turn after which number 0 goes on alone
+    SETTLED   the team's size                 TURNS + i     the turn that number i has come to
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from kernels._jit import inline
+
+LINE = 128 // 8  # numbers from one to the next: caches fetch lines in pairs
+ARRIVED, SETTLED, PARTED, TURNS = 0, LINE, 2 * LINE, 3 * LINE
+CLOSED = 1 << 32
+# How often a board is looked at, some 10 µs, before the core is left to others, and before nobody else may join.
+LOOKS, PATIENCE = 1 << 10, 1 << 13
+# A team parts after so many waits that were longer than that, and one more for each so many turns.
+LONG_WAITS, TURNS_A_WAIT = 3, 256
+
+
+def _place(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    board = context.make_array(signature.args[0])(context, builder, arguments[0])
+    return builder.gep(board.data, [arguments[1]])
+
+
+@intrinsic
+def _read(typing_context: Any, board: Any, at: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.load_atomic(_place(context, builder, signature, arguments), "acquire", 8)
+
+    return types.int64(board, types.int64), generate
+
+
+@intrinsic
+def _write(typing_context: Any, board: Any, at: Any, value: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        builder.store_atomic(arguments[2], _place(context, builder, signature, arguments), "release", 8)
+        return context.get_dummy_value()
+
+    return types.void(board, types.int64, types.int64), generate
+
+
+@intrinsic
+def _add(typing_context: Any, board: Any, at: Any, value: Any) -> Any:
+    """Adds to a number of the board; returns what it was."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.atomic_rmw("add", _place(context, builder, signature, arguments), arguments[2], "acq_rel")
+
+    return types.int64(board, types.int64, types.int64), generate
+
+
+@intrinsic
+def _rest(typing_context: Any, briefly: Any) -> Any:
+    """Leave the core to its other thread for a moment, or to another process."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        nothing = ir.FunctionType(ir.VoidType(), [])
+        with builder.if_else(arguments[0]) as (brief, long):
+            with brief:
+                if context.codegen().magic_tuple()[0].startswith(("x86_64", "i686")):
+                    builder.call(cgutils.get_or_insert_function(builder.module, nothing, "llvm.x86.sse2.pause"), [])
+            with long:
+                if sys.platform != "win32":
+                    kind = ir.FunctionType(ir.IntType(32), [])
+                    builder.call(cgutils.get_or_insert_function(builder.module, kind, "sched_yield"), [])
+        return context.get_dummy_value()
+
+    return types.void(types.boolean), generate
+
+
+@inline
+def board_for(threads):
+    """The board of a team of so many at most."""
+    return np.zeros(TURNS + LINE * threads, np.int64)
+
+
+@inline
+def most(board):
+    """How many can be in the team."""
+    return (board.size - TURNS) // LINE
+
+
+@inline
+def join(board):
+    """The member's number and the team's size; size 0 for one that comes too late."""
+    if most(board) == 1:
+        return 0, 1
+    number, looks = _add(board, ARRIVED, 1), 0
+    if number == 0:
+        while _read(board, ARRIVED) < most(board) and looks < PATIENCE:
+            looks += 1
+            _rest(looks < LOOKS)
+        _write(board, SETTLED, _add(board, ARRIVED, CLOSED))
+    if number >= CLOSED:
+        return 0, 0
+    while _read(board, SETTLED) == 0:
+        looks += 1
+        _rest(looks < LOOKS)
+    return number, _read(board, SETTLED)
+
+
+@inline
+def meet(board, number, size, turn, waits):
+    """Waits until all members have come to `turn`: what they wrote before can then be read. Returns its long waits so far."""
+    if size == 1:
+        return waits
+    if number == 0 and waits > LONG_WAITS + turn // TURNS_A_WAIT:
+        _write(board, PARTED, turn)
+    _write(board, TURNS + LINE * number, turn)
+    looks = 0
+    for other in range(size):
+        while _read(board, TURNS + LINE * other) < turn:
+            looks += 1
+            _rest(looks < LOOKS)
+    return waits + 1 if looks >= LOOKS else waits
+
+
+@inline
+def staying(board, number, size, turn):
+    """The team's size after `turn`: as before, or 1 for number 0 and 0 for the others if they part."""
+    if size == 1 or _read(board, PARTED) != turn:
+        return size
+    meet(board, number, size, turn + 1, 0)
+    return 1 if number == 0 else 0
