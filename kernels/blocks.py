@@ -65,7 +65,7 @@ def walk(layout: type[Layout], act: Kernel) -> Kernel:
             pick(order, begin, end, count, picks)
             later = begin + BLOCKS_AHEAD * count
             pick(order, later if later < stop else then + later - stop, end, count, ahead)
-            settle(X, picks, count, in_turn, counted, extent(X)[1], room[seat])
+            settle(X, picks, count, in_turn, room[seat])
             total += act(X, picks, ahead, begin, count, in_turn, counted, table[seat], room[seat], seat, given, out)
         return total
 

@@ -86,7 +86,7 @@ class Objective:
         grad = np.empty_like(weights)
         samples = visits.size or self.layout.samples(X.shape)
         visits = self.layout.visiting(visits, samples, self.layout.samples(X.shape))
-        factory = wide.fused if wide.pays(samples, weights) else self._fused(samples, weights)
+        factory = self._fused(samples, weights, visits)
         kernel = factory(type(self.loss), type(self.layout), X.dtype)
         constants = self.loss.constants(X.dtype)
         value, fine = kernel(X, targets, visits, weights, constants, grad)
@@ -105,7 +105,7 @@ class Objective:
             return None
         if theta.nbytes > wide.WIDE_BYTES:
             return None
-        ready = self._ready.get((self._fused(len(y), theta), X.dtype))
+        ready = self._ready.get((self._fused(len(y), theta, check.NO_ORDER), X.dtype))
         if ready is None:
             return None
         kernel, loss, constants, layout, like = ready
@@ -146,7 +146,7 @@ class Objective:
         step = check.finite_above_zero("step_size", step_size)
         targets = self._targets(X, y, weights)
         changed, visits = weights.copy(), self.layout.visiting(visits, batch, samples)
-        epoch = self._epoch(batch, changed)(type(self.loss), type(self.layout), X.dtype)
+        epoch = self._epoch(batch, changed, visits)(type(self.loss), type(self.layout), X.dtype)
         mean: float
         mean, fine = epoch(X, targets, visits, changed, self.loss.constants(X.dtype), batch, step)
         if not fine:
@@ -154,23 +154,28 @@ class Objective:
         theta[...] = changed.reshape(theta.shape)
         return mean
 
-    @staticmethod
-    def _fused(samples: int, theta: NDArray[Any]) -> _Factory:
-        """The factory of the kernel for value and gradient of so many samples, θ not being wide."""
+    def _fused(self, samples: int, theta: NDArray[Any], visits: NDArray[np.int64]) -> _Factory:
+        """The factory of the kernel for value and gradient of so many samples."""
         if samples == 1:
             return passes.fused_of_one
-        n, k = len(theta), theta.shape[1] if theta.ndim > 1 else 1
-        return sliced.fused if sliced.pays(samples, n, k, theta.itemsize) else passes.fused
+        if wide.pays(samples, theta):
+            return wide.fused
+        return sliced.fused if self._in_slices(sliced.pays, samples, theta, visits) else passes.fused
 
-    @staticmethod
-    def _epoch(batch: int, theta: NDArray[Any]) -> _Factory:
+    def _epoch(self, batch: int, theta: NDArray[Any], visits: NDArray[np.int64]) -> _Factory:
         """The factory of the kernel for epochs with batches of that size."""
         if batch == 1:
             return epochs.epoch_singly
         if wide.pays(batch, theta):
             return wide.epoch
-        n, k = theta.shape
-        return sliced.epoch if sliced.fits(batch, n, k, theta.itemsize) else epochs.epoch
+        return sliced.epoch if self._in_slices(sliced.fits, batch, theta, visits) else epochs.epoch
+
+    def _in_slices(
+        self, good: Callable[..., bool], samples: int, theta: NDArray[Any], visits: NDArray[np.int64]
+    ) -> bool:
+        """Whether slices of features are good for so many samples. Those that are copied first are best copied whole."""
+        height, _ = type(self.layout).room_for(1, 1, visits.size == 0)
+        return height == 0 and good(samples, len(theta), theta.shape[1] if theta.ndim > 1 else 1, theta.itemsize)
 
     def _targets(self, X: NDArray[Any], y: ArrayLike, theta: NDArray[Any]) -> NDArray[Any]:
         check.outputs("theta", self.loss.name, self.loss.target, theta.shape[1])

@@ -1,6 +1,7 @@
 """The passes by slices of features, for batches that stay in cache: a team of threads, each with features of its own.
 
 A thread has its part of the batch in its second-level cache in both products, and nothing is added up but the logits.
+Samples that a layout has to copy first (columns, in another order) are not for this: `Objective` leaves them to the others.
 """
 
 from __future__ import annotations
@@ -21,15 +22,16 @@ from kernels.slices import LEAST_TEAMWORK, cut, joined, room_in_slices, slices, 
 from kernels.sums import all_finite, clear, finite, partials
 from kernels.teams import join, meet, staying
 
-# A slice of a batch stays in the second-level cache until the step; its logits go from core to core.
-SLICE_BYTES, MOST_LOGITS = 1 << 19, 1 << 14
+# A slice of a batch stays in the second-level cache until the step, or in the first-level one of a thread by itself, whose other
+# way is in blocks. Its logits go from core to core.
+SLICE_BYTES, WHOLE_BYTES, MOST_LOGITS = 1 << 19, 1 << 15, 1 << 14
 
 
 def fits(batch: int, n: int, k: int, itemsize: int, slice_bytes: int = SLICE_BYTES) -> bool:
     """Whether a batch is for slices: it stays in cache, and is not worth more threads than there are slices."""
     several = slices(batch, n, k)
-    stays = batch * n * itemsize <= several * slice_bytes and batch * k <= MOST_LOGITS
-    return stays and partials(batch, n, k, itemsize) <= several
+    room = several * slice_bytes if several > 1 else WHOLE_BYTES
+    return batch * n * itemsize <= room and batch * k <= MOST_LOGITS and partials(batch, n, k, itemsize) <= several
 
 
 def pays(samples: int, n: int, k: int, itemsize: int) -> bool:
@@ -40,8 +42,8 @@ def pays(samples: int, n: int, k: int, itemsize: int) -> bool:
 
 def parts(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> tuple[Kernel, ...]:
     """What the passes are made of: the `team`; and for each of it, the `desk` it works at, `deltas` and `gather`."""
-    logits, accumulate, settle, extent = layout.logits, layout.accumulate, layout.settle, layout.extent
-    take, block, room_for = TAKE[loss.target], block_of(loss, dtype), layout.room_for
+    logits, accumulate, extent = layout.logits, layout.accumulate, layout.extent
+    take, block = TAKE[loss.target], block_of(loss, dtype)
     link(real_type(dtype), "dots", "mixtures")
 
     @inline
@@ -49,8 +51,7 @@ def parts(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> tuple
         n, k = theta.shape
         several = slices(batch, n, k)
         _, longest = span(n, several, X.itemsize, 0)
-        height, width = room_for(longest, batch, order.size == 0)
-        return team_for(X, theta, k, batch, max(longest, batch), (several, height, width), several, samples * n * k)
+        return team_for(X, theta, k, batch, max(longest, batch), (1, 0, 0), several, samples * n * k)
 
     @inline
     def desk(X, y, k, batch):
@@ -70,8 +71,7 @@ def parts(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> tuple
         for s in range(number, several, size):
             start, stop = span(n, several, X.itemsize, s)
             own, some = features[s], stop - start
-            settle(X, picks, count, in_turn, own, some, room[s])
-            logits(X, picks, ahead, count, in_turn, features[0], own, some, W[s], share[s], room[s], k > 1)
+            logits(X, picks, ahead, count, in_turn, features[0], own, some, W[s], share[s], room[0], k > 1)
         for r in range(count):
             fine &= take(y, picks[r], targets, r, k)
         waits = meet(board, number, size, turn + 1, waits)
@@ -92,7 +92,7 @@ def parts(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> tuple
         for s in range(number, several, size):
             start, stop = span(n, several, X.itemsize, s)
             own, some = features[s], stop - start
-            accumulate(X, picks, ahead, count, in_turn, features[0], own, some, H, G[s], room[s], k > 1)
+            accumulate(X, picks, ahead, count, in_turn, features[0], own, some, H, G[s], room[0], k > 1)
 
     return team, desk, deltas, gather
 

@@ -5,19 +5,23 @@ H (k, samples) whatever the layout, and the parameters and their gradient as (k,
 and both products run along contiguous memory. A layout is these plain functions:
 
     extent(X)                                                             (samples, features)
-    as_row(X, sample, later, buffer, slot)                                one sample as a row of a matrix: the matrix, the
+    as_row(X, sample, later, start, stop, buffer, slot)                   one sample as a row of a matrix: the matrix, the
                                                                           row, and the row of the sample `later`; `buffer`
-                                                                          (slots, n) may hold a copy
+                                                                          (slots, n) may hold a copy of features start … stop
     samples_per_block(n, itemsize, in_turn)                               how many samples a block has
     room_for(n, block, in_turn)                                           shape of what it needs to work in
     settle(X, picks, count, in_turn, room)                                bring the block into `room`, where that is needed
-    logits(X, picks, ahead, count, in_turn, counted, theta, H, room, half)     H[:, :count] = the block's rows of Xθ
-    accumulate(X, picks, ahead, count, in_turn, counted, D, G, room, half)     G += its part of (XᵀΔ)ᵀ, Δ as D (k, samples)
+    logits(X, picks, ahead, count, in_turn, counted, features, length, theta, H, room, half)
+                                                                          H[:, :count] = the block's rows of Xθ, or the share
+                                                                          that some features have in it
+    accumulate(X, picks, ahead, count, in_turn, counted, features, length, D, G, room, half)
+                                                                          G += its part of (XᵀΔ)ᵀ, Δ as D (k, samples)
     store(H, out, start, count)                                           the block's logits into the caller's array
     load(given, start, count, D)                                          its deltas out of the caller's array
 
 The block's samples are picks[:count], which are neighbours if `in_turn`; those of the next block are `ahead`; `counted`
-is 0, 1, 2 …. `half`: the other product goes through the block too, and each may fetch one half of the next one.
+is 0, 1, 2 …. The features are features[:length], neighbours, all of them or a slice: θ and G begin with the first of them,
+and the room holds all. `half`: the other product goes through the block too, and each may fetch one half of the next one.
 """
 
 from __future__ import annotations

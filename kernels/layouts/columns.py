@@ -23,12 +23,12 @@ SMALL_BYTES = 1 << 18
 
 
 @inline
-def settle(X, picks, count, in_turn, features, length, room):
+def settle(X, picks, count, in_turn, room):
     """Samples that are no neighbours are copied to `room` (samples, features), as rows."""
     if not in_turn:
-        for f in range(length):
+        for f in range(X.shape[0]):
             for r in range(count):
-                room[r, f] = X[features[f], picks[r]]
+                room[r, f] = X[f, picks[r]]
 
 
 @inline

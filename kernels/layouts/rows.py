@@ -18,7 +18,7 @@ SHORTEST, LONGEST = 16, 32
 
 
 @inline
-def settle(X, picks, count, in_turn, features, length, room):
+def settle(X, picks, count, in_turn, room):
     """A sample is a row, wherever it lies: there is nothing to do."""
 
 
