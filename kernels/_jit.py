@@ -225,5 +225,6 @@ def link_threads() -> None:
 def link(real: types.Float, *names: str) -> None:
     """Make what stands apart known to the linker, all of it or what is named. Before a kernel for `real` is read from the disk."""
     link_threads()
-    for name in names or _apart:
-        _apart[name](real)
+    for name, symbol in _apart.items():
+        if name in names or not names:
+            symbol(real)

@@ -16,7 +16,7 @@ from kernels.signatures import Kernel, epoch_signature, real_type
 from kernels.simd import step
 from kernels.slices import cut, joined, slices, span, team_for, teamwork, together, total_of
 from kernels.sums import adding, all_finite, clear, finite, padded, partials, returned, turned
-from kernels.teams import join, meet, staying
+from kernels.teams import PATIENCE, join, meet, staying
 from kernels.threads import seats
 from kernels.visits import visits
 
@@ -36,7 +36,7 @@ def epoch_singly(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -
 
     def member_singly(X, y, order, theta, p, batch, step_size, team, out):
         W, shares, _, room, board, outcome = team
-        number, size = join(board)
+        number, size = join(board, PATIENCE)
         if size == 0:
             return
         (n, k), several, buffer = theta.shape, W.shape[0], room[0]

@@ -20,7 +20,7 @@ from kernels.passes import fitting
 from kernels.signatures import Kernel, epoch_signature, fused_signature, real_type
 from kernels.slices import LEAST_TEAMWORK, cut, joined, room_in_slices, slices, span, team_for, teamwork, together
 from kernels.sums import all_finite, clear, finite, partials
-from kernels.teams import join, meet, staying
+from kernels.teams import LOOKS, PATIENCE, join, meet, staying
 
 # A slice of a batch stays in the second-level cache until the step, or in the first-level one of a thread by itself, whose other
 # way is in blocks. Its logits go from core to core.
@@ -105,7 +105,7 @@ def fused(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> Kerne
 
     def member_fused(X, y, order, theta, p, samples, weight, team, grad):
         W, board, outcome = team[0], team[4], team[5]
-        number, size = join(board)
+        number, size = join(board, LOOKS)
         if size == 0:
             return
         (n, k), several = theta.shape, W.shape[0]
@@ -145,7 +145,7 @@ def epoch(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> Kerne
 
     def member_epoch(X, y, order, theta, p, batch, step_size, team, out):
         W, board, outcome = team[0], team[4], team[5]
-        number, size = join(board)
+        number, size = join(board, PATIENCE)
         if size == 0:
             return
         (n, k), several = theta.shape, W.shape[0]

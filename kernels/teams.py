@@ -25,7 +25,8 @@ from kernels._jit import inline
 LINE = 128 // 8  # numbers from one to the next: caches fetch lines in pairs
 ARRIVED, SETTLED, PARTED, TURNS = 0, LINE, 2 * LINE, 3 * LINE
 CLOSED = 1 << 32
-# How often a board is looked at, some 10 µs, before the core is left to others, and before nobody else may join.
+# How often a board is looked at, some 20 µs, before the core is left to others; and before nobody else may join, where there is
+# a whole epoch to do.
 LOOKS, PATIENCE = 1 << 10, 1 << 13
 # A team parts after so many waits that were longer than that, and one more for each so many turns.
 LONG_WAITS, TURNS_A_WAIT = 3, 256
@@ -95,13 +96,13 @@ def most(board):
 
 
 @inline
-def join(board):
-    """The member's number and the team's size; size 0 for one that comes too late."""
+def join(board, patience):
+    """The member's number and the team's size; size 0 for one that comes too late. Number 0 looks out for others so often."""
     if most(board) == 1:
         return 0, 1
     number, looks = _add(board, ARRIVED, 1), 0
     if number == 0:
-        while _read(board, ARRIVED) < most(board) and looks < PATIENCE:
+        while _read(board, ARRIVED) < most(board) and looks < patience:
             looks += 1
             _rest(looks < LOOKS)
         _write(board, SETTLED, _add(board, ARRIVED, CLOSED))

@@ -15,15 +15,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 from problems import LAYOUTS, problem, relative_error
 
-from kernels import sliced, slices, teams, threads
+from kernels import sliced, slices, sums, teams, threads
 from kernels._jit import serial
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TOLERANCE = {np.float64: 1e-12, np.float32: 2e-5}
 FEATURES = slices.LEAST_FEATURES + 45  # two slices, the second of which is no multiple of a vector
+WORK_PER_PARTIAL = sums.WORK_PER_PARTIAL
 
 compiled = pytest.mark.skipif(numba.config.DISABLE_JIT, reason="the plain-Python form has no threads")
 two_threads = pytest.mark.skipif(numba.config.NUMBA_NUM_THREADS < 2, reason="this process has one thread only")
+
+
+@pytest.fixture(autouse=True)
+def no_partial_sums(form, monkeypatch):
+    """Batches of these sizes are for slices in the plain-Python form too."""
+    monkeypatch.setattr(sums, "WORK_PER_PARTIAL", WORK_PER_PARTIAL)
 
 
 # Slices
@@ -58,7 +65,7 @@ def big(loss, layout, dtype, m):
 @pytest.mark.parametrize("batch", [1, 2, 7, 20])
 def test_epochs_take_the_steps_of_the_notes(loss, layout, dtype, batch):
     p = big(loss, layout, dtype, m=45)
-    assert batch * p.theta.size < slices.LEAST_WORK or slices.slices(batch, *p.theta.shape) == 2
+    assert batch == 1 or sliced.fits(batch, *p.theta.shape, p.theta.itemsize)
     order = np.random.default_rng(1).permutation(45)
     for visits in (None, order):
         theta = p.theta.copy()
@@ -143,7 +150,7 @@ sys.stdout.write("".join(outcomes(layout, np.dtype(np.float32).type).hex() for l
 
 @compiled
 def test_who_comes_too_late_stays_away():
-    join = serial("UniTuple(int64, 2)(int64[::1])")(lambda board: teams.join(board))
+    join = serial("UniTuple(int64, 2)(int64[::1])")(lambda board: teams.join(board, teams.LOOKS))
     board = teams.board_for(2)
     assert join(board) == (0, 1)  # nobody else has come: the team is one
     assert join(board) == (0, 0)
