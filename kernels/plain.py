@@ -1,4 +1,4 @@
-"""The tiles of `kernels.simd` as plain Python: what they compute, and what runs where Numba is switched off."""
+"""What is written as instructions, as plain Python: what it computes, and what runs where Numba is switched off."""
 
 from __future__ import annotations
 
@@ -91,3 +91,24 @@ def gemm(rows, columns, depth, scale, A, a, a_turned, B, b, b_turned, keep, C, c
     )
     block = C[c[0] : c[0] + rows, c[1] : c[1] + columns]
     block[...] = scale * (left @ right) + (keep * block if keep else 0)
+
+
+def read(board, at):
+    """A number of the board."""
+    return board[at]
+
+
+def write(board, at, value):
+    """Puts a number on the board."""
+    board[at] = value
+
+
+def add(board, at, value):
+    """Adds to a number of the board; returns what it was."""
+    before = int(board[at])
+    board[at] += value
+    return before
+
+
+def rest(briefly):
+    """Leave the core to its other thread for a moment, or to another process."""

@@ -11,16 +11,14 @@ work has no bearing on the result. On a board, each number has a cache line:
 
 from __future__ import annotations
 
-import sys
-from typing import Any
-
 import numpy as np
-from llvmlite import ir
-from numba import types
-from numba.core import cgutils
-from numba.extending import intrinsic
 
-from kernels._jit import inline
+from kernels._jit import COMPILED, inline
+
+if COMPILED:
+    from kernels.atomics import add, read, rest, write
+else:
+    from kernels.plain import add, read, rest, write
 
 LINE = 128 // 8  # numbers from one to the next: caches fetch lines in pairs
 ARRIVED, SETTLED, PARTED, TURNS = 0, LINE, 2 * LINE, 3 * LINE
@@ -30,57 +28,6 @@ CLOSED = 1 << 32
 LOOKS, PATIENCE = 1 << 10, 1 << 13
 # A team parts after so many waits that were longer than that, and one more for each so many turns.
 LONG_WAITS, TURNS_A_WAIT = 3, 256
-
-
-def _place(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-    board = context.make_array(signature.args[0])(context, builder, arguments[0])
-    return builder.gep(board.data, [arguments[1]])
-
-
-@intrinsic
-def _read(typing_context: Any, board: Any, at: Any) -> Any:
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.load_atomic(_place(context, builder, signature, arguments), "acquire", 8)
-
-    return types.int64(board, types.int64), generate
-
-
-@intrinsic
-def _write(typing_context: Any, board: Any, at: Any, value: Any) -> Any:
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        builder.store_atomic(arguments[2], _place(context, builder, signature, arguments), "release", 8)
-        return context.get_dummy_value()
-
-    return types.void(board, types.int64, types.int64), generate
-
-
-@intrinsic
-def _add(typing_context: Any, board: Any, at: Any, value: Any) -> Any:
-    """Adds to a number of the board; returns what it was."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.atomic_rmw("add", _place(context, builder, signature, arguments), arguments[2], "acq_rel")
-
-    return types.int64(board, types.int64, types.int64), generate
-
-
-@intrinsic
-def _rest(typing_context: Any, briefly: Any) -> Any:
-    """Leave the core to its other thread for a moment, or to another process."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        nothing = ir.FunctionType(ir.VoidType(), [])
-        with builder.if_else(arguments[0]) as (brief, long):
-            with brief:
-                if context.codegen().magic_tuple()[0].startswith(("x86_64", "i686")):
-                    builder.call(cgutils.get_or_insert_function(builder.module, nothing, "llvm.x86.sse2.pause"), [])
-            with long:
-                if sys.platform != "win32":
-                    kind = ir.FunctionType(ir.IntType(32), [])
-                    builder.call(cgutils.get_or_insert_function(builder.module, kind, "sched_yield"), [])
-        return context.get_dummy_value()
-
-    return types.void(types.boolean), generate
 
 
 @inline
@@ -100,18 +47,18 @@ def join(board, patience):
     """The member's number and the team's size; size 0 for one that comes too late. Number 0 looks out for others so often."""
     if most(board) == 1:
         return 0, 1
-    number, looks = _add(board, ARRIVED, 1), 0
+    number, looks = add(board, ARRIVED, 1), 0
     if number == 0:
-        while _read(board, ARRIVED) < most(board) and looks < patience:
+        while read(board, ARRIVED) < most(board) and looks < patience:
             looks += 1
-            _rest(looks < LOOKS)
-        _write(board, SETTLED, _add(board, ARRIVED, CLOSED))
+            rest(looks < LOOKS)
+        write(board, SETTLED, add(board, ARRIVED, CLOSED))
     if number >= CLOSED:
         return 0, 0
-    while _read(board, SETTLED) == 0:
+    while read(board, SETTLED) == 0:
         looks += 1
-        _rest(looks < LOOKS)
-    return number, _read(board, SETTLED)
+        rest(looks < LOOKS)
+    return number, read(board, SETTLED)
 
 
 @inline
@@ -120,20 +67,20 @@ def meet(board, number, size, turn, waits):
     if size == 1:
         return waits
     if number == 0 and waits > LONG_WAITS + turn // TURNS_A_WAIT:
-        _write(board, PARTED, turn)
-    _write(board, TURNS + LINE * number, turn)
+        write(board, PARTED, turn)
+    write(board, TURNS + LINE * number, turn)
     looks = 0
     for other in range(size):
-        while _read(board, TURNS + LINE * other) < turn:
+        while read(board, TURNS + LINE * other) < turn:
             looks += 1
-            _rest(looks < LOOKS)
+            rest(looks < LOOKS)
     return waits + 1 if looks >= LOOKS else waits
 
 
 @inline
 def staying(board, number, size, turn):
     """The team's size after `turn`: as before, or 1 for number 0 and 0 for the others if they part."""
-    if size == 1 or _read(board, PARTED) != turn:
+    if size == 1 or read(board, PARTED) != turn:
         return size
     meet(board, number, size, turn + 1, 0)
     return 1 if number == 0 else 0

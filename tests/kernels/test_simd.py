@@ -180,6 +180,26 @@ def test_the_plain_tiles_are_the_same(dtype):
         close(got, expected, dtype)
 
 
+@numba.njit
+def tiles_alone(A, rows, B, S, G, out, totals):
+    simd.dot_tile(A, rows, rows, 0, 0, 4, 2, 33, B, 0, 3, out, 1, False, True)
+    simd.mixture_tile(A, rows, rows, 0, 0, 6, 2, S, 3, 2, out, 1, 1, 3, True)
+    return simd.total_tile(G, 3, 2, 30, 0.25, True, totals)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_tiles_by_themselves(dtype):
+    """Compiled here and now, and not found on the disk: the code that writes the instructions is seen to run."""
+    rng = np.random.default_rng(0)
+    A, B, S, G = (rng.standard_normal(shape).astype(dtype) for shape in ((6, 40), (5, 33), (5, 6), (3, 5, 37)))
+    rows = np.array([5, 0, 3, 1, 2, 4])
+    out, totals = np.ones((5, 40), dtype), np.ones((5, 37), dtype)
+    assert tiles_alone(A, rows, B, S, G, out, totals) == 0
+    close(out[:3, 1:5], B[:3] @ A[rows[:4], 2:35].T, dtype)
+    close(out[3:, 1:4], 1 + (S @ A[rows, 2:5])[3:], dtype)
+    close(totals[:, 2:30], 1 + 0.25 * G.sum(0)[:, 2:30], dtype)
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_the_plain_tiles_of_one_sample_are_the_same(dtype):
     rng = np.random.default_rng(0)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from problems import LAYOUTS, problem, relative_error
 
 from kernels import sliced, slices, sums, teams, threads
-from kernels._jit import serial
+from kernels._jit import COMPILED, serial
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TOLERANCE = {np.float64: 1e-12, np.float32: 2e-5}
@@ -148,22 +148,29 @@ sys.stdout.write("".join(outcomes(layout, np.dtype(np.float32).type).hex() for l
 # The board
 
 
-@compiled
+def on_a_board(function, signature):
+    return serial(signature)(function) if COMPILED else function
+
+
 def test_who_comes_too_late_stays_away():
-    join = serial("UniTuple(int64, 2)(int64[::1])")(lambda board: teams.join(board, teams.LOOKS))
+    join = on_a_board(lambda board: teams.join(board, teams.LOOKS), "UniTuple(int64, 2)(int64[::1])")
     board = teams.board_for(2)
     assert join(board) == (0, 1)  # nobody else has come: the team is one
     assert join(board) == (0, 0)
     assert join(teams.board_for(1)) == (0, 1)
+    settled = teams.board_for(2)
+    settled[teams.ARRIVED], settled[teams.SETTLED] = 1, 2
+    assert join(settled) == (1, 2)
 
 
-@compiled
 def test_a_team_parts_after_many_long_waits():
-    meet = serial("int64(int64[::1], int64, int64, int64, int64)")(
-        lambda board, number, size, turn, waits: teams.meet(board, number, size, turn, waits)
+    meet = on_a_board(
+        lambda board, number, size, turn, waits: teams.meet(board, number, size, turn, waits),
+        "int64(int64[::1], int64, int64, int64, int64)",
     )
-    staying = serial("int64(int64[::1], int64, int64, int64)")(
-        lambda board, number, size, turn: teams.staying(board, number, size, turn)
+    staying = on_a_board(
+        lambda board, number, size, turn: teams.staying(board, number, size, turn),
+        "int64(int64[::1], int64, int64, int64)",
     )
     board, turn = teams.board_for(2), 5
     board[teams.TURNS + teams.LINE] = turn + 1  # the other one has been here
