@@ -8,14 +8,15 @@ import numpy as np
 from numba import types
 
 from kernels._jit import inline, link_threads, named, once, serial
-from kernels.blocks import TAKE, add_weighed, desk, place_for_one, places
+from kernels.blocks import TAKE, add_weighed, desk, places
 from kernels.layouts import Layout
 from kernels.losses import Loss
+from kernels.losses.base import SPARE
 from kernels.plain import PAIR
 from kernels.signatures import Kernel, epoch_signature, real_type
 from kernels.simd import step
-from kernels.slices import cut, joined, slices, span, team_for, teamwork, together, total_of
-from kernels.sums import adding, all_finite, clear, finite, padded, partials, returned, turned
+from kernels.slices import cut, epoch_by, joined, slices, span, team_for, together, total_of
+from kernels.sums import adding, all_finite, clear, finite, padded, partials, turn_back, turned
 from kernels.teams import PATIENCE, join, meet, staying
 from kernels.threads import seats
 from kernels.visits import visits
@@ -41,14 +42,12 @@ def epoch_singly(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -
             return
         (n, k), several, buffer = theta.shape, W.shape[0], room[0]
         samples = order.size if order.size else extent(X)[0]
-        _, spare, v, _ = place_for_one(X, y, k)
+        spare, v = np.empty((SPARE, 1), X.dtype), np.empty(1)
         targets = np.empty((PAIR, 1) + y.shape[1:], y.dtype)  # noqa: RUF005  Numba has no starred tuples
         H, scales, rows = np.empty((PAIR, k), X.dtype), np.zeros((PAIR, k), X.dtype), np.empty((3, PAIR), np.int64)
         A, _, _ = as_row(X, 0, 0, 0, 0, buffer, 0)
         mean, fine, waits, weight, rate = 0.0, True, 0, 1.0 / samples, X.dtype.type(-step_size)
-        for s in range(number, several, size):
-            start, stop = span(n, several, X.itemsize, s)
-            cut(theta, start, stop, W[s])
+        cut(theta, W, number, size)
         for first in range(0, samples, PAIR):
             turn, count = first // PAIR, min(PAIR, samples - first)
             share, slot = shares[turn & 1], PAIR * (turn & 1)
@@ -83,23 +82,17 @@ def epoch_singly(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -
         for s in range(number, several, size):
             start, stop = span(n, several, X.itemsize, s)
             step(A, rows, start, stop - start, W[s], scales, shares[last & 1, s], False)
-            joined(W[s], start, stop, out)
+        joined(W, out, number, size)
         if number == 0:
             outcome[0] = mean if fine else np.nan
 
-    work = teamwork(member_singly, loss, layout, dtype)
-
-    def epoch_singly(X, y, order, theta, p, batch, step_size):
+    @inline
+    def team(X, theta, order, batch, samples):
         n, k = theta.shape
-        samples = order.size if order.size else extent(X)[0]
         height, width = room_for(n, 2 * PAIR, False)
-        team = team_for(X, theta, PAIR + 1, k, 0, (1, height, width), slices(1, n, k), samples * n * k)
-        work(X, y, order, theta, p, batch, step_size, team, theta)
-        mean = team[5][0]
-        return mean, all_finite(theta) and finite(mean)
+        return team_for(X, theta, PAIR + 1, k, 0, (1, height, width), slices(1, n, k), samples * n * k)
 
-    signature = epoch_signature(loss.target, real_type(dtype), types.int64)
-    return serial(signature, loss, layout)(named(epoch_singly, loss.name, layout.name, dtype.name))
+    return epoch_by(member_singly, team, loss, layout, dtype, "singly")
 
 
 @inline
@@ -133,7 +126,7 @@ def epoch(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> Kerne
         for first in range(0, samples, batch):
             size = min(batch, samples - first)
             stop, weight, parts = first + size, 1.0 / size, partials(size, n, k, X.itemsize)
-            given = (y, theta, copies, stale, p, weight, 1.0, v, targets)
+            given = (y, theta, copies, stale, p, weight, v, targets)
             if parts == 1:
                 clear(G, 0)
                 losses[0] = visit(X, order, first, stop, stop, 0, table, given, G[0])
@@ -141,7 +134,8 @@ def epoch(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> Kerne
                 share(X, order, first, size, batch, parts, table, given, G, losses)
             mean = add_weighed(mean, losses, parts, size / samples)
             add(G, parts, n, -step_size * weight, True, W)
-        return mean, returned(W, theta) and finite(mean)
+        turn_back(W, 0, n, theta)
+        return mean, all_finite(theta) and finite(mean)
 
     signature = epoch_signature(loss.target, real, types.int64)
     return serial(signature, loss, layout)(named(epoch, loss.name, layout.name, dtype.name))

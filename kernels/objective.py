@@ -103,9 +103,8 @@ class Objective:
         """
         if not (type(X) is type(y) is type(theta) is np.ndarray) or y.ndim == 0 or theta.ndim not in (1, 2):
             return None
-        if theta.nbytes > wide.WIDE_BYTES:
-            return None
-        ready = self._ready.get((self._fused(len(y), theta, check.NO_ORDER), X.dtype))
+        weights = theta if theta.ndim == 2 else theta.reshape(-1, 1)
+        ready = self._ready.get((self._fused(len(y), weights, check.NO_ORDER), X.dtype))
         if ready is None:
             return None
         kernel, loss, constants, layout, like = ready
@@ -113,15 +112,14 @@ class Objective:
             return None
         if y.dtype != like.dtype or y.ndim != like.ndim or X.ndim != 2:
             return None
-        grad = np.empty(theta.shape, theta.dtype)
+        grad = np.empty(weights.shape, theta.dtype)
         try:
-            if theta.ndim == 1:
-                value, fine = kernel(X, y, check.NO_ORDER, theta.reshape(-1, 1), constants, grad.reshape(-1, 1))
-            else:
-                value, fine = kernel(X, y, check.NO_ORDER, theta, constants, grad)
+            value, fine = kernel(X, y, check.NO_ORDER, weights, constants, grad)
         except TypeError:  # an order in memory that it was not compiled for
             return None
-        return (value, grad) if fine else None
+        if not fine:
+            return None
+        return value, grad if theta.ndim == 2 else grad.reshape(-1)
 
     def sgd_epoch(
         self,
@@ -175,7 +173,7 @@ class Objective:
     ) -> bool:
         """Whether slices of features are good for so many samples. Those that are copied first are best copied whole."""
         height, _ = type(self.layout).room_for(1, 1, visits.size == 0)
-        return height == 0 and good(samples, len(theta), theta.shape[1] if theta.ndim > 1 else 1, theta.itemsize)
+        return height == 0 and good(samples, *theta.shape, theta.itemsize)
 
     def _targets(self, X: NDArray[Any], y: ArrayLike, theta: NDArray[Any]) -> NDArray[Any]:
         check.outputs("theta", self.loss.name, self.loss.target, theta.shape[1])

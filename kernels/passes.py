@@ -102,7 +102,7 @@ def fused(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> Kerne
         W, stale = np.empty((threads, k, length), X.dtype), np.ones(threads, np.bool_)
         G, losses = np.empty((parts, k, length), X.dtype), np.empty(parts)
         table, weight = make(X, threads, k, samples, order.size == 0), 1.0 / samples
-        given = (y, theta, W, stale, p, weight, 1.0) + places(table[0], y)  # noqa: RUF005  Numba has no starred tuples
+        given = (y, theta, W, stale, p, weight) + places(table[0], y)  # noqa: RUF005  Numba has no starred tuples
         if parts == 1:  # no thread is woken for a small batch
             clear(G, 0)
             losses[0] = visit(X, order, 0, samples, samples, 0, table, given, G[0])

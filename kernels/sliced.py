@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import types
 
 from kernels._jit import inline, link, named, once, serial
 from kernels.blocks import TAKE, add_weighed, pick, rescale
@@ -17,8 +16,19 @@ from kernels.layouts import Layout
 from kernels.losses import Loss
 from kernels.losses.base import SPARE, block_of
 from kernels.passes import fitting
-from kernels.signatures import Kernel, epoch_signature, fused_signature, real_type
-from kernels.slices import LEAST_TEAMWORK, cut, joined, room_in_slices, slices, span, team_for, teamwork, together
+from kernels.signatures import Kernel, fused_signature, real_type
+from kernels.slices import (
+    LEAST_TEAMWORK,
+    cut,
+    epoch_by,
+    joined,
+    room_in_slices,
+    slices,
+    span,
+    team_for,
+    teamwork,
+    together,
+)
 from kernels.sums import all_finite, clear, finite, partials
 from kernels.teams import LOOKS, PATIENCE, join, meet, staying
 
@@ -78,8 +88,7 @@ def parts(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> tuple
         H = table[:k]
         together(share, H, count)
         block(H, count, targets, v, p, table[k:])
-        if scale != 1:
-            rescale(H, count, X.dtype.type(scale))
+        rescale(H, count, X.dtype.type(scale))
         return waits, fine
 
     @inline
@@ -110,15 +119,12 @@ def fused(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> Kerne
             return
         (n, k), several = theta.shape, W.shape[0]
         own, G = desk(X, y, k, samples), room_in_slices(several, n, k, X)
+        cut(theta, W, number, size)
         for s in range(number, several, size):
-            start, stop = span(n, several, X.itemsize, s)
-            cut(theta, start, stop, W[s])
             clear(G, s)
         _, fine = deltas(X, y, order, theta, p, 0, samples, samples, 0, weight, team, number, size, 0, own)
         gather(X, order, theta, samples, team, number, size, own, G)
-        for s in range(number, several, size):
-            start, stop = span(n, several, X.itemsize, s)
-            joined(G[s], start, stop, grad)
+        joined(G, grad, number, size)
         if number == 0:
             outcome[0] = add_weighed(0.0, own[1], samples, weight) if fine else np.nan
 
@@ -148,12 +154,9 @@ def epoch(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> Kerne
         number, size = join(board, PATIENCE)
         if size == 0:
             return
-        (n, k), several = theta.shape, W.shape[0]
         samples = order.size if order.size else extent(X)[0]
-        own = desk(X, y, k, batch)
-        for s in range(number, several, size):
-            start, stop = span(n, several, X.itemsize, s)
-            cut(theta, start, stop, W[s])
+        own = desk(X, y, theta.shape[1], batch)
+        cut(theta, W, number, size)
         mean, fine, waits = 0.0, True, 0
         for first in range(0, samples, batch):
             turn, count = first // batch, min(batch, samples - first)
@@ -167,20 +170,8 @@ def epoch(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> Kerne
             size = staying(board, number, size, turn + 1)
             if size == 0:
                 return
-        for s in range(number, several, size):
-            start, stop = span(n, several, X.itemsize, s)
-            joined(W[s], start, stop, out)
+        joined(W, out, number, size)
         if number == 0:
             outcome[0] = mean if fine else np.nan
 
-    work = teamwork(member_epoch, loss, layout, dtype)
-
-    def epoch(X, y, order, theta, p, batch, step_size):
-        samples = order.size if order.size else extent(X)[0]
-        team = make_team(X, theta, order, batch, samples)
-        work(X, y, order, theta, p, batch, step_size, team, theta)
-        mean = team[5][0]
-        return mean, all_finite(theta) and finite(mean)
-
-    signature = epoch_signature(loss.target, real_type(dtype), types.int64)
-    return serial(signature, loss, layout)(named(epoch, "sliced", loss.name, layout.name, dtype.name))
+    return epoch_by(member_epoch, make_team, loss, layout, dtype, "sliced")

@@ -15,8 +15,8 @@ from numba import prange, types
 from kernels._jit import COMPILED, inline, linked, named, parallel, serial
 from kernels.layouts import Layout
 from kernels.losses import Loss
-from kernels.signatures import Kernel, reads, reads_targets, real_type, writes
-from kernels.sums import padded
+from kernels.signatures import Kernel, epoch_signature, reads, reads_targets, real_type, writes
+from kernels.sums import all_finite, finite, padded, turn, turn_back
 from kernels.teams import board_for, most
 from kernels.threads import seats
 
@@ -61,19 +61,21 @@ def room_in_slices(several, n, k, X):
 
 
 @inline
-def cut(theta, start, stop, W):
-    """W (k, …) ← the features start … stop of θ (n, k)"""
-    for f in range(start, stop):
-        for j in range(theta.shape[1]):
-            W[j, f - start] = theta[f, j]
+def cut(theta, W, number, size):
+    """W (slices, k, …) ← θ (n, k), the slices of the member `number` of a team."""
+    n, several = theta.shape[0], W.shape[0]
+    for s in range(number, several, size):
+        start, stop = span(n, several, W.itemsize, s)
+        turn(theta, start, stop, W[s])
 
 
 @inline
-def joined(W, start, stop, theta):
-    """The features start … stop of θ (n, k) ← W (k, …)"""
-    for f in range(start, stop):
-        for j in range(theta.shape[1]):
-            theta[f, j] = W[j, f - start]
+def joined(W, theta, number, size):
+    """θ (n, k) ← W (slices, k, …), the slices of the member `number` of a team."""
+    n, several = theta.shape[0], W.shape[0]
+    for s in range(number, several, size):
+        start, stop = span(n, several, W.itemsize, s)
+        turn_back(W[s], start, stop, theta)
 
 
 @inline
@@ -149,3 +151,20 @@ def teamwork(member: Kernel, loss: type[Loss], layout: type[Layout], dtype: np.d
             shared(X, y, order, theta, p, batch, scale, team, out)
 
     return work
+
+
+def epoch_by(
+    member: Kernel, make_team: Kernel, loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any], name: str
+) -> Kernel:
+    """`kernels.epochs.epoch` by a team; `make_team(X, theta, order, batch, samples)` says what it has in common."""
+    work, extent = teamwork(member, loss, layout, dtype), layout.extent
+
+    def epoch(X, y, order, theta, p, batch, step_size):
+        samples = order.size if order.size else extent(X)[0]
+        team = make_team(X, theta, order, batch, samples)
+        work(X, y, order, theta, p, batch, step_size, team, theta)
+        mean = team[5][0]
+        return mean, all_finite(theta) and finite(mean)
+
+    signature = epoch_signature(loss.target, real_type(dtype), types.int64)
+    return serial(signature, loss, layout)(named(epoch, name, loss.name, layout.name, dtype.name))

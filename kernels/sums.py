@@ -43,27 +43,24 @@ def padded(n, itemsize):
 def turned(theta, width):
     """θ (n, k) as (k, n), the kernels' own form; rows of `width` numbers, n or what `padded` makes of it."""
     W = np.empty((theta.shape[1], width), theta.dtype)
-    turn(theta, W)
+    turn(theta, 0, theta.shape[0], W)
     return W
 
 
 @inline
-def turn(theta, W):
-    """W (k, n or more) ← θ (n, k)"""
-    n, k = theta.shape
-    for f in range(n):
-        for j in range(k):
-            W[j, f] = theta[f, j]
+def turn(theta, start, stop, W):
+    """W (k, stop − start or more) ← the features start … stop of θ (n, k)"""
+    for f in range(start, stop):
+        for j in range(theta.shape[1]):
+            W[j, f - start] = theta[f, j]
 
 
 @inline
-def returned(W, theta):
-    """theta (n, k) ← W (k, n); whether all of it is finite."""
-    n, k = theta.shape
-    for f in range(n):
-        for j in range(k):
-            theta[f, j] = W[j, f]
-    return all_finite(theta)
+def turn_back(W, start, stop, theta):
+    """The features start … stop of θ (n, k) ← W (k, stop − start or more)"""
+    for f in range(start, stop):
+        for j in range(theta.shape[1]):
+            theta[f, j] = W[j, f - start]
 
 
 @inline

@@ -8,7 +8,7 @@ import numpy as np
 from numba import prange, types
 
 from kernels._jit import inline, link, linked, named, once, parallel, serial
-from kernels.blocks import TAKE, add_weighed, rescale, walk
+from kernels.blocks import TAKE, add_weighed, walk
 from kernels.layouts import Layout
 from kernels.losses import Loss
 from kernels.losses.base import block_of
@@ -55,38 +55,36 @@ def shared(
 
 @once
 def visits(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> tuple[Kernel, Kernel]:
-    """`visit` and `share`, given (y, theta, W, stale, p, weight, scale, v, targets): sum losses, add gradients to `out`.
+    """`visit` and `share`, given (y, theta, W, stale, p, weight, v, targets): sum losses, add gradients to `out`.
 
     W (copies, k, n) is θ as the kernels take it: one copy for all, or one for each seat. A copy that is `stale` is made from
     `theta` (n, k) before its first use, by the thread that uses it: what another has just written would be far away.
 
-    The samples' losses are each multiplied by `weight`, their gradients by `scale`; `v` and `targets` are from `places`. NaN
+    The samples' losses are each multiplied by `weight`; `v` and `targets` are from `places`. NaN
     comes back if a target is none: a label beyond the classes, a negative count.
     """
     logits, accumulate, take, block = layout.logits, layout.accumulate, TAKE[loss.target], block_of(loss, dtype)
 
     @inline
     def act(X, picks, ahead, begin, count, in_turn, counted, table, room, seat, given, out):
-        y, theta, copies, stale, p, weight, scale, v, targets = given
+        y, theta, copies, stale, p, weight, v, targets = given
         W = copies[min(seat, copies.shape[0] - 1)]
-        if stale[seat]:
-            turn(theta, W)
-            stale[seat] = False
         n, k = theta.shape
+        if stale[seat]:
+            turn(theta, 0, n, W)
+            stale[seat] = False
         H, fine = table[:k], True
         half = k > 1  # of one output, memory alone limits the pass: each product fetches all that it can
         for r in range(count):
             fine &= take(y, picks[r], targets[seat], r, k)
         logits(X, picks, ahead, count, in_turn, counted, counted, n, W, H, room, half)
         block(H, count, targets[seat], v[seat], p, table[k:])
-        if scale != 1:
-            rescale(H, count, X.dtype.type(scale))
         accumulate(X, picks, ahead, count, in_turn, counted, counted, n, H, out, room, half)
         return add_weighed(0.0, v[seat], count, weight) if fine else np.nan
 
     real = real_type(dtype)
     given = (
         reads_targets(loss.target, real), reads(real, 2), writes(real, 3), writes(types.boolean, 1), reads(real, 1),
-        types.float64, types.float64, writes(types.float64, 2), takes_targets(loss.target, real),
+        types.float64, writes(types.float64, 2), takes_targets(loss.target, real),
     )  # fmt: skip
     return shared("losses", act, given, (loss, layout), dtype)

@@ -32,7 +32,7 @@ FEWEST = 64
 def pays(samples: int, theta: NDArray[Any]) -> bool:
     """Whether a pass over so many samples with a θ (n, k) is for BLAS."""
     least = WIDE_BYTES if samples < MANY else 2 * WIDE_BYTES
-    return theta.ndim > 1 and samples >= FEWEST and theta.shape[1] >= FEWEST // 2 and theta.nbytes > least
+    return samples >= FEWEST and theta.shape[1] >= FEWEST // 2 and theta.nbytes > least
 
 
 @once
