@@ -33,6 +33,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 # All of fast math but `nnan` and `ninf`: with those a NaN may vanish, and divergence has to show.
 FASTMATH = {"nsz", "arcp", "contract", "afn", "reassoc"}
+# Each function once more, as C would call it: nobody does, and it takes a twentieth of a kernel's compilation.
+NO_C_FORM = {"no_cfunc_wrapper": True}
 # False where NUMBA_DISABLE_JIT is set: kernels then run as the Python that they are written in.
 COMPILED = not numba.config.DISABLE_JIT
 
@@ -81,7 +83,14 @@ def _compile(signature: Any, parts: tuple[type, ...], **flags: Any) -> Callable[
         numba.config.CACHE_DIR = _FOLDER
         gc.disable()  # a compiler's many objects live on: to look through them again and again takes a tenth of its time
         try:
-            options = {"fastmath": FASTMATH, "cache": covered, "nogil": True, "error_model": "numpy", **flags}
+            options = {
+                "fastmath": FASTMATH,
+                "cache": covered,
+                "nogil": True,
+                "error_model": "numpy",
+                **NO_C_FORM,
+                **flags,
+            }
             return cast(F, numba.njit(signature, **options)(function))
         finally:
             numba.config.CACHE_DIR = before
@@ -120,12 +129,12 @@ def once(factory: F) -> F:
 
 def inline(function: F) -> F:
     """Plain Python that is compiled into each kernel that calls it, with that kernel's flags."""
-    return cast(F, register_jitable(forceinline=True)(function))
+    return cast(F, register_jitable(forceinline=True, **NO_C_FORM)(function))
 
 
 def inline_as_written(function: F) -> F:
     """Like `inline`, but without fast math: every operation is done, in the order it is written."""
-    return cast(F, register_jitable(fastmath=False)(function))
+    return cast(F, register_jitable(fastmath=False, **NO_C_FORM)(function))
 
 
 def by_type(single: Callable[[Any], Any], double: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -138,7 +147,9 @@ def by_type(single: Callable[[Any], Any], double: Callable[[Any], Any]) -> Calla
         return (single if isinstance(x, np.float32) else double)(x)
 
     if COMPILED:
-        overload(choose, jit_options={"fastmath": {"contract"}})(lambda x: single if x == types.float32 else double)
+        overload(choose, jit_options={"fastmath": {"contract"}, **NO_C_FORM})(
+            lambda x: single if x == types.float32 else double
+        )
     return choose
 
 
@@ -156,11 +167,18 @@ def _publish(kernel: Any, function: Callable[..., Any]) -> str:
 
 
 # Numba has no types: to mypy its class is Any.
-class _Caller(_Intrinsic):  # type: ignore[misc]
+class _Named(_Intrinsic):  # type: ignore[misc]
     """An intrinsic that is its name where it stands in a closure: the disk cache would take another for new each time."""
 
     def __reduce__(self) -> Any:
         return str, (self._name,)
+
+
+def instructions(function: Callable[..., Any]) -> Any:
+    """`numba.extending.intrinsic`, for what local functions call too: in the disk cache it counts as its name."""
+    one = _Named(function.__name__, function)
+    one._register()
+    return one
 
 
 def _caller(function: Callable[..., Any], resolve: Callable[[Any], tuple[str, Any]]) -> Any:
@@ -182,17 +200,17 @@ def _caller(function: Callable[..., Any], resolve: Callable[[Any], tuple[str, An
     own = inspect.signature(function).parameters.values()  # Numba asks for them
     first = inspect.Parameter("typing_context", inspect.Parameter.POSITIONAL_OR_KEYWORD)
     call.__signature__ = inspect.Signature([first, *own])  # type: ignore[attr-defined]
-    caller = _Caller(function.__name__, call)
-    caller._register()
-    return caller
+    call.__name__ = function.__name__
+    return instructions(call)
 
 
-def linked(decorator: Callable[[F], F], function: F, signature: Any) -> F:
-    """Compile a function on its own with `decorator` (`serial` or `parallel`); other kernels call it by its symbol.
+def linked(function: F, signature: Any, *parts: type, threads: bool = False) -> F:
+    """Compile a function on its own, like `parallel` with `threads`, else like `serial`; kernels call it by its symbol.
 
     What is taken into a kernel is compiled again with each kernel, and many times on the way; what is linked is not.
     """
-    kernel = decorator(function)
+    # Python does not call it: what would take its arguments from Python and raise its errors there is not written.
+    kernel = _compile(signature, parts, parallel=threads, no_cpython_wrapper=True)(function)
     if not COMPILED:
         return kernel
     symbol = _publish(kernel, function)
@@ -209,7 +227,7 @@ def apart(signature: Callable[[types.Float], Any]) -> Callable[[F], F]:
         @functools.cache
         def symbol(real: types.Float) -> str:
             copy = named(copied(function), real.name)
-            return _publish(serial(signature(real))(copy), copy)
+            return _publish(_compile(signature(real), (), no_cpython_wrapper=True)(copy), copy)
 
         _apart[function.__name__] = symbol
         return cast(F, _caller(function, lambda first: (symbol(first.dtype), signature(first.dtype))))

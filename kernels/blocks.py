@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from kernels._jit import inline, inline_as_written
+from kernels.arrays import empty
 from kernels.layouts import Layout
 from kernels.losses.base import SPARE
 from kernels.signatures import Kernel
@@ -26,11 +27,11 @@ def desk(layout: type[Layout]) -> Kernel:
         n = extent(X)[1]
         size = min(samples_per_block(n, X.itemsize, in_turn), samples)
         height, width = room_for(n, size, in_turn)
-        counted = np.empty(max(n, size), np.int64)
+        counted = empty(max(n, size), np.int64)
         for f in range(counted.size):
             counted[f] = f
-        H, room = np.empty((seats, k + SPARE, size), X.dtype), np.empty((seats, height, width), X.dtype)
-        return H, room, np.empty((seats, 2, size), np.int64), counted
+        H, room = empty((seats, k + SPARE, size), X.dtype), empty((seats, height, width), X.dtype)
+        return H, room, empty((seats, 2, size), np.int64), counted
 
     return inline(desk)
 
@@ -87,15 +88,15 @@ def pick(order, start, end, count, picks):
 def places(desk, y):
     """Room for the losses and the targets of a block: v (seats, block), targets (seats, block, …)."""
     seats, _, size = desk.shape
-    targets = np.empty((seats, size) + y.shape[1:], y.dtype)  # noqa: RUF005  Numba has no starred tuples
-    return np.empty((seats, size)), targets
+    targets = empty((seats, size) + y.shape[1:], y.dtype)  # noqa: RUF005  Numba has no starred tuples
+    return empty((seats, size), np.float64), targets
 
 
 @inline
 def place_for_one(X, y, k):
     """The same for one sample alone: H (1, k), spare (SPARE, 1), v (1,), targets (1, …)."""
-    targets = np.empty((1,) + y.shape[1:], y.dtype)  # noqa: RUF005  Numba has no starred tuples
-    return np.empty((1, k), X.dtype), np.empty((SPARE, 1), X.dtype), np.empty(1), targets
+    targets = empty((1,) + y.shape[1:], y.dtype)  # noqa: RUF005  Numba has no starred tuples
+    return empty((1, k), X.dtype), empty((SPARE, 1), X.dtype), empty(1, np.float64), targets
 
 
 @inline

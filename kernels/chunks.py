@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numba import prange, types
 
-from kernels._jit import COMPILED, inline, linked, named, once, parallel, serial
+from kernels._jit import COMPILED, inline, linked, named, once
+from kernels.arrays import empty
 from kernels.blocks import TAKE, add_weighed, spoilt
 from kernels.layouts import Layout
 from kernels.layouts.rows import load, store
@@ -111,7 +112,7 @@ def _linked(
 ) -> Kernel:
     names = ["wide", *(part.name for part in parts), dtype.name, *([name] if name else [])]
     signature = types.void(*kinds)
-    return linked((serial if alone else parallel)(signature, *parts), named(function, *names), signature)
+    return linked(named(function, *names), signature, *parts, threads=not alone)
 
 
 @once
@@ -152,7 +153,7 @@ def room_for(layout: type[Layout]) -> Kernel:
 
     def room(X, size, order):
         copies = size if order.size else 0
-        return np.empty((X.shape[0], copies) if features_first else (copies, X.shape[1]), X.dtype)
+        return empty((X.shape[0], copies) if features_first else (copies, X.shape[1]), X.dtype)
 
     return inline(room)
 
@@ -202,9 +203,9 @@ def groups_of(count):
 def places(X, y, k, size):
     """What a chunk is worked on with: H, and desk, v, targets and totals of `losses_of`."""
     groups = groups_of(size)
-    targets = np.empty((size,) + y.shape[1:], y.dtype)  # noqa: RUF005  Numba has no starred tuples
-    desk = np.empty((groups, k + SPARE, min(GROUP, size)), X.dtype)
-    return np.empty((size, k), X.dtype), desk, np.empty(size), targets, np.empty((groups, 2))
+    targets = empty((size,) + y.shape[1:], y.dtype)  # noqa: RUF005  Numba has no starred tuples
+    desk = empty((groups, k + SPARE, min(GROUP, size)), X.dtype)
+    return empty((size, k), X.dtype), desk, empty(size, np.float64), targets, empty((groups, 2), np.float64)
 
 
 def visiting(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> Kernel:

@@ -8,6 +8,7 @@ import numpy as np
 from numba import types
 
 from kernels._jit import inline, link_threads, named, once, serial
+from kernels.arrays import empty, folded, zeros
 from kernels.blocks import TAKE, add_weighed, desk, places
 from kernels.layouts import Layout
 from kernels.losses import Loss
@@ -42,9 +43,9 @@ def epoch_singly(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -
             return
         (n, k), several, buffer = theta.shape, W.shape[0], room[0]
         samples = order.size if order.size else extent(X)[0]
-        spare, v = np.empty((SPARE, 1), X.dtype), np.empty(1)
-        targets = np.empty((PAIR, 1) + y.shape[1:], y.dtype)  # noqa: RUF005  Numba has no starred tuples
-        H, scales, rows = np.empty((PAIR, k), X.dtype), np.zeros((PAIR, k), X.dtype), np.empty((3, PAIR), np.int64)
+        spare, v = empty((SPARE, 1), X.dtype), empty(1, np.float64)
+        targets = empty((PAIR, 1) + y.shape[1:], y.dtype)  # noqa: RUF005  Numba has no starred tuples
+        H, scales, rows = empty((PAIR, k), X.dtype), zeros((PAIR, k), X.dtype), empty((3, PAIR), np.int64)
         A, _, _ = as_row(X, 0, 0, 0, 0, buffer, 0)
         mean, fine, waits, weight, rate = 0.0, True, 0, 1.0 / samples, X.dtype.type(-step_size)
         cut(theta, W, number, size)
@@ -67,7 +68,7 @@ def epoch_singly(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -
                     overlap = total_of(share, PAIR, 0)
                     for j in range(k):
                         H[1, j] += scales[0, j] * overlap
-                block(H[i].reshape(k, 1), 1, targets[i], v, p, spare)
+                block(folded(H[i], (k, 1)), 1, targets[i], v, p, spare)
                 mean += v[0] * weight
                 for j in range(k):
                     scales[i, j] = H[i, j] * rate
@@ -120,8 +121,8 @@ def epoch(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> Kerne
         table = make(X, seats(most), k, batch, order.size == 0)
         v, targets = places(table[0], y)
         length = padded(n, X.itemsize)
-        losses, W, stale = np.empty(most), turned(theta, length), np.zeros(most, np.bool_)
-        copies, G = W.reshape(1, k, length), np.empty((most, k, length), X.dtype)
+        losses, W, stale = empty(most, np.float64), turned(theta, length), zeros(most, np.bool_)
+        copies, G = folded(W, (1, k, length)), empty((most, k, length), X.dtype)
         mean = 0.0
         for first in range(0, samples, batch):
             size = min(batch, samples - first)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from kernels._jit import inline, named, once, serial
+from kernels.arrays import empty, folded
 from kernels.blocks import TAKE, add_weighed, desk, place_for_one, places, spoilt, total_size
 from kernels.layouts import Layout
 from kernels.losses import Loss
@@ -44,8 +45,8 @@ def forward(layout: type[Layout], dtype: np.dtype[Any]) -> Kernel:
         samples = order.size if order.size else extent(X)[0]
         parts = partials(samples, n, k, X.itemsize)
         table, given = make(X, seats(parts), k, samples, order.size == 0), (turned(theta, padded(n, X.itemsize)), out)
-        doubts = np.empty(parts)
-        share(X, order, 0, samples, 0, parts, table, given, np.empty((parts, 0, 0), X.dtype), doubts)
+        doubts = empty(parts, np.float64)
+        share(X, order, 0, samples, 0, parts, table, given, empty((parts, 0, 0), X.dtype), doubts)
         return doubts.sum() == 0
 
     signature = product_signature(real)
@@ -72,8 +73,8 @@ def gradient(layout: type[Layout], dtype: np.dtype[Any]) -> Kernel:
         samples = order.size if order.size else extent(X)[0]
         parts = partials(samples, n, k, X.itemsize)
         table = make(X, seats(parts), k, samples, order.size == 0)
-        G = np.empty((parts, k, padded(n, X.itemsize)), X.dtype)
-        share(X, order, 0, samples, 0, parts, table, (deltas,), G, np.empty(parts))
+        G = empty((parts, k, padded(n, X.itemsize)), X.dtype)
+        share(X, order, 0, samples, 0, parts, table, (deltas,), G, empty(parts, np.float64))
         return add(G, parts, n, 1.0, False, grad)
 
     signature = product_signature(real)
@@ -99,8 +100,8 @@ def fused(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> Kerne
         samples = order.size if order.size else extent(X)[0]
         parts = partials(samples, n, k, X.itemsize)
         threads, length = seats(parts), padded(n, X.itemsize)
-        W, stale = np.empty((threads, k, length), X.dtype), np.ones(threads, np.bool_)
-        G, losses = np.empty((parts, k, length), X.dtype), np.empty(parts)
+        W, stale = empty((threads, k, length), X.dtype), np.ones(threads, np.bool_)
+        G, losses = empty((parts, k, length), X.dtype), empty(parts, np.float64)
         table, weight = make(X, threads, k, samples, order.size == 0), 1.0 / samples
         given = (y, theta, W, stale, p, weight) + places(table[0], y)  # noqa: RUF005  Numba has no starred tuples
         if parts == 1:  # no thread is woken for a small batch
@@ -128,9 +129,9 @@ def fused_of_one(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -
         H, spare, v, targets = place_for_one(X, y, k)
         sample = order[0] if order.size else 0
         fine = take(y, sample, targets, 0, k)
-        A, row, _ = as_row(X, sample, sample, 0, n, np.empty((1, n), X.dtype), 0)
+        A, row, _ = as_row(X, sample, sample, 0, n, empty((1, n), X.dtype), 0)
         product(A, row, theta, H)
-        block(H.reshape(k, 1), 1, targets, v, p, spare)
+        block(folded(H, (k, 1)), 1, targets, v, p, spare)
         outer(A, row, H, grad)
         # No |x·δ| is above Σ|x| · Σ|δ|.
         return v[0], fine and finite(v[0]) and finite(total_size(A[row]) * total_size(H[0]))

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from kernels._jit import inline, link, named, once, serial
+from kernels.arrays import empty
 from kernels.blocks import TAKE, add_weighed, pick, rescale
 from kernels.layouts import Layout
 from kernels.losses import Loss
@@ -65,8 +66,8 @@ def parts(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> tuple
 
     @inline
     def desk(X, y, k, batch):
-        targets = np.empty((batch,) + y.shape[1:], y.dtype)  # noqa: RUF005  Numba has no starred tuples
-        return np.empty((k + SPARE, batch), X.dtype), np.empty(batch), targets, np.empty((2, batch), np.int64)
+        targets = empty((batch,) + y.shape[1:], y.dtype)  # noqa: RUF005  Numba has no starred tuples
+        return empty((k + SPARE, batch), X.dtype), empty(batch, np.float64), targets, empty((2, batch), np.int64)
 
     @inline
     def deltas(X, y, order, theta, p, first, then, count, turn, scale, team, number, size, waits, desk):

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from numba import prange, types
 
-from kernels._jit import COMPILED, inline, linked, named, parallel, serial
+from kernels._jit import COMPILED, apart, inline, link, linked, named, serial
+from kernels.arrays import LINE_BYTES, empty
 from kernels.layouts import Layout
 from kernels.losses import Loss
 from kernels.signatures import Kernel, epoch_signature, reads, reads_targets, real_type, writes
@@ -22,7 +23,7 @@ from kernels.threads import seats
 
 # Two slices pay from so many features on, and so many multiply-adds from one meeting to the next; a team, from so many in all.
 LEAST_FEATURES, LEAST_WORK, LEAST_TEAMWORK = 256, 1 << 12, 1 << 18
-LINE_BYTES, GAP_BYTES = 64, 128
+GAP_BYTES = 128
 
 
 @inline
@@ -46,18 +47,10 @@ def gap(width, itemsize):
 
 
 @inline
-def aligned(count, like):
-    """Room for so many numbers of an array's kind, from the start of a cache line on: no vector, and no slice, shares one."""
-    room = np.empty(count + LINE_BYTES // like.itemsize, like.dtype)
-    skipped = -room.ctypes.data % LINE_BYTES // like.itemsize
-    return room[skipped : skipped + count]
-
-
-@inline
 def room_in_slices(several, n, k, X):
     """Room for θ, or for its gradient, in slices: (slices, k, features or more)."""
     width = padded(span(n, several, X.itemsize, 0)[1], X.itemsize)
-    return aligned(several * k * width, X).reshape(several, k, width)
+    return empty((several, k, width), X.dtype)
 
 
 @inline
@@ -104,7 +97,12 @@ def team_types(real: types.Float) -> types.Tuple:
     return types.Tuple((writes(real, 3), writes(real, 4), *numbers))
 
 
-@inline
+def _team_signature(real: types.Float) -> Any:
+    whole = types.int64
+    return team_types(real)(reads(real, 2), reads(real, 2), whole, whole, whole, types.UniTuple(whole, 3), whole, whole)
+
+
+@apart(_team_signature)
 def team_for(X, theta, height, width, longest, rooms, several, work):
     """What the threads of a team have in common, and what each of them makes of it:
 
@@ -118,30 +116,31 @@ def team_for(X, theta, height, width, longest, rooms, several, work):
     There are as many threads as slices, or one where the `work`, in multiply-adds, is too little for more.
     """
     n, k = theta.shape
-    shares = np.empty((2, several, height + gap(width, X.itemsize), width), X.dtype)
-    features = np.empty((several, longest), np.int64)
+    shares = empty((2, several, height + gap(width, X.itemsize), width), X.dtype)
+    features = empty((several, longest), np.int64)
     for s in range(several):
         start, _ = span(n, several, X.itemsize, s)
         for f in range(longest):
             features[s, f] = start + f
     threads = seats(several) if COMPILED and work >= LEAST_TEAMWORK else 1
     W, board = room_in_slices(several, n, k, X), board_for(threads)
-    return W, shares, features, np.empty(rooms, X.dtype), board, np.empty(1)
+    return W, shares, features, empty(rooms, X.dtype), board, empty(1, np.float64)
 
 
 def teamwork(member: Kernel, loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> Kernel:
     """`member(X, y, order, theta, p, batch, scale, team, out)`, compiled on its own and run by each thread of the team."""
     real, whole = real_type(dtype), types.int64
+    link(real, "team_for")
     data = reads(real, 2), reads_targets(loss.target, real), reads(whole, 1), reads(real, 2), reads(real, 1)
     signature = types.void(*data, whole, types.float64, team_types(real), writes(real, 2))
     names = (loss.name, layout.name, dtype.name)
-    alone = linked(serial(signature, loss, layout), named(member, *names), signature)
+    alone = linked(named(member, *names), signature, loss, layout)
 
     def share(X, y, order, theta, p, batch, scale, team, out):
         for _ in prange(most(team[4])):
             alone(X, y, order, theta, p, batch, scale, team, out)
 
-    shared = linked(parallel(signature, loss, layout), named(share, member.__name__), signature)
+    shared = linked(named(share, member.__name__), signature, loss, layout, threads=True)
 
     @inline
     def work(X, y, order, theta, p, batch, scale, team, out):

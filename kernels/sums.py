@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numba import prange, types
 
-from kernels._jit import inline, link, linked, named, once, parallel
+from kernels._jit import inline, link, linked, named, once
+from kernels.arrays import empty, folded
 from kernels.signatures import Kernel, real_type, writes
 from kernels.simd import total
 
@@ -42,7 +43,7 @@ def padded(n, itemsize):
 @inline
 def turned(theta, width):
     """θ (n, k) as (k, n), the kernels' own form; rows of `width` numbers, n or what `padded` makes of it."""
-    W = np.empty((theta.shape[1], width), theta.dtype)
+    W = empty((theta.shape[1], width), theta.dtype)
     turn(theta, 0, theta.shape[0], W)
     return W
 
@@ -91,10 +92,10 @@ def adding(dtype: np.dtype[Any]) -> Kernel:
         return fine == spans
 
     real = real_type(dtype)
-    link(real)
+    link(real, "total")
     whole = types.int64
     signature = types.boolean(writes(real, 3), whole, whole, types.float64, types.boolean, writes(real, 2))
-    shared = linked(parallel(signature), named(add_up, dtype.name), signature)
+    shared = linked(named(add_up, dtype.name), signature, threads=True)
 
     @inline
     def add(G, parts, n, weight, as_step, out):
@@ -116,6 +117,6 @@ def all_finite(A):
     """Whether all of a C-contiguous array is finite: 0 · ∞ and 0 · NaN are NaN."""
     zero = A.dtype.type(0)
     spoilt = zero
-    for x in A.reshape(A.size):
+    for x in folded(A, (A.size,)):
         spoilt += x * zero
     return spoilt == zero

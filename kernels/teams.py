@@ -14,6 +14,7 @@ from __future__ import annotations
 import numpy as np
 
 from kernels._jit import COMPILED, inline
+from kernels.arrays import zeros
 
 if COMPILED:
     from kernels.atomics import add, read, rest, write
@@ -33,7 +34,7 @@ LONG_WAITS, TURNS_A_WAIT = 3, 256
 @inline
 def board_for(threads):
     """The board of a team of so many at most."""
-    return np.zeros(TURNS + LINE * threads, np.int64)
+    return zeros(TURNS + LINE * threads, np.int64)
 
 
 @inline

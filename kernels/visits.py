@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numba import prange, types
 
-from kernels._jit import inline, link, linked, named, once, parallel, serial
+from kernels._jit import inline, link, linked, named, once
 from kernels.blocks import TAKE, add_weighed, walk
 from kernels.layouts import Layout
 from kernels.losses import Loss
@@ -31,7 +31,7 @@ def shared(
     """
     layout, real, whole = parts[-1], real_type(dtype), types.int64
     assert issubclass(layout, Layout)
-    link(real)
+    link(real, "dots", "mixtures")
     over_blocks = walk(layout, act)
 
     def visit(X, order, start, stop, then, seat, desk, given, out):
@@ -40,7 +40,7 @@ def shared(
     names = (*(part.name for part in parts), dtype.name)
     data, desk = (reads(real, 2), reads(whole, 1)), (types.Tuple(desk_types(real)), types.Tuple(given))
     one = types.float64(*data, *[whole] * 4, *desk, writes(real, 2))
-    visit = linked(serial(one, *parts), named(visit, name, *names), one)
+    visit = linked(named(visit, name, *names), one, *parts)
 
     def share(X, order, first, samples, batch, parts, desk, given, out, sums):
         for task in prange(parts):
@@ -50,7 +50,7 @@ def shared(
             sums[part] = visit(X, order, start, stop, start + batch, seat(), desk, given, out[part])
 
     every = types.void(*data, *[whole] * 4, *desk, writes(real, 3), writes(types.float64, 1))
-    return visit, linked(parallel(every, *parts), named(share, name, *names), every)
+    return visit, linked(named(share, name, *names), every, *parts, threads=True)
 
 
 @once

@@ -14,6 +14,7 @@ from numba import types
 from numpy.typing import NDArray
 
 from kernels._jit import COMPILED, named, once, serial
+from kernels.arrays import empty
 from kernels.chunks import chunk, gather, places, products, room_for, visiting
 from kernels.layouts import Layout
 from kernels.losses import Loss
@@ -71,7 +72,7 @@ def epoch(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> Kerne
         if batch > most:  # there is a gradient to be kept as well
             most = chunk(batch, n, k, order.size > 0, times=1)
         room, work, data, mean = room_of(X, most, order), places(X, y, k, most), (X, y, order), 0.0
-        G = np.empty((0, 0) if batch <= most else theta.shape, theta.dtype)
+        G = empty((0, 0) if batch <= most else theta.shape, theta.dtype)
         for first in range(0, samples, batch):
             size = min(batch, samples - first)
             weight = 1.0 / size

@@ -21,6 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from kernels import check
 from kernels._jit import copied, inline, linked, named, once, serial
+from kernels.arrays import empty
 from kernels.signatures import Kernel, reads, reads_targets, real_type, writes
 from kernels.targets import Target
 
@@ -86,7 +87,7 @@ def pointwise(loss: type[Loss], dtype: np.dtype[Any]) -> Kernel:
     real, block = real_type(dtype), loss.block
 
     def pointwise(H, y, values, p):
-        block(H, H.shape[1], y, values, p, np.empty((SPARE, H.shape[1]), H.dtype))
+        block(H, H.shape[1], y, values, p, empty((SPARE, H.shape[1]), H.dtype))
 
     signature = types.void(writes(real, 2), reads_targets(loss.target, real), writes(types.float64, 1), reads(real, 1))
     return serial(signature, loss)(named(pointwise, loss.name, dtype.name))
@@ -100,7 +101,7 @@ def block_of(loss: type[Loss], dtype: np.dtype[Any]) -> Kernel:
     signature = types.void(
         writes(real, 2), types.int64, writes(y.dtype, y.ndim), writes(types.float64, 1), reads(real, 1), writes(real, 2)
     )
-    return linked(serial(signature, loss), named(copied(loss.block), loss.name, dtype.name), signature)
+    return linked(named(copied(loss.block), loss.name, dtype.name), signature, loss)
 
 
 def elementwise(value: Callable[..., Any], delta: Callable[..., Any]) -> Block:

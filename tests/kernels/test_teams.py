@@ -44,13 +44,6 @@ def test_slices_are_all_features_once(n, several, itemsize):
     assert max(stop - start for start, stop in spans) == spans[0][1]
 
 
-@given(st.integers(0, 200), st.sampled_from([np.float32, np.float64]))
-def test_aligned_room_starts_with_a_cache_line(count, dtype):
-    room = slices.aligned(count, np.empty(0, dtype))
-    assert (len(room), room.dtype) == (count, dtype)
-    assert room.ctypes.data % 64 == 0 or count == 0
-
-
 # Results
 
 
@@ -152,13 +145,18 @@ def on_a_board(function, signature):
     return serial(signature)(function) if COMPILED else function
 
 
+def board_of(threads):
+    """What `teams.board_for` is in a kernel."""
+    return np.zeros(teams.TURNS + threads * teams.LINE, np.int64)
+
+
 def test_who_comes_too_late_stays_away():
     join = on_a_board(lambda board: teams.join(board, teams.LOOKS), "UniTuple(int64, 2)(int64[::1])")
-    board = teams.board_for(2)
+    board = board_of(2)
     assert join(board) == (0, 1)  # nobody else has come: the team is one
     assert join(board) == (0, 0)
-    assert join(teams.board_for(1)) == (0, 1)
-    settled = teams.board_for(2)
+    assert join(board_of(1)) == (0, 1)
+    settled = board_of(2)
     settled[teams.ARRIVED], settled[teams.SETTLED] = 1, 2
     assert join(settled) == (1, 2)
 
@@ -172,7 +170,7 @@ def test_a_team_parts_after_many_long_waits():
         lambda board, number, size, turn: teams.staying(board, number, size, turn),
         "int64(int64[::1], int64, int64, int64)",
     )
-    board, turn = teams.board_for(2), 5
+    board, turn = board_of(2), 5
     board[teams.TURNS + teams.LINE] = turn + 1  # the other one has been here
     assert meet(board, 0, 2, turn, 0) == 0
     assert board[teams.TURNS] == turn
