@@ -190,9 +190,11 @@ def _caller(function: Callable[..., Any], resolve: Callable[[Any], tuple[str, An
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             kind = context.call_conv.get_function_type(signature.return_type, signature.args)
             target = cgutils.get_or_insert_function(builder.module, kind, symbol)
-            _, result = context.call_conv.call_function(
+            status, result = context.call_conv.call_function(
                 builder, target, signature.return_type, signature.args, arguments
             )
+            with cgutils.if_unlikely(builder, status.is_error):  # there is no memory for its arrays
+                context.call_conv.return_status_propagate(builder, status)
             return result
 
         return signature, generate

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from functools import reduce
 from typing import Any
 
-from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 
@@ -18,7 +17,6 @@ from kernels import plain
 from kernels._jit import COMPILED, instructions
 
 LINE_BYTES = 64
-BYTE = ir.IntType(8)
 
 
 def _lengths(builder: Any, kind: Any, shape: Any) -> list[Any]:

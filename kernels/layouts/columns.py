@@ -34,7 +34,9 @@ def settle(X, picks, count, in_turn, room):
 @inline
 def logits(X, picks, ahead, count, in_turn, counted, features, length, theta, H, room, half):
     if in_turn:
-        H[:, :count] = 0
+        for j in range(H.shape[0]):
+            for r in range(count):
+                H[j, r] = 0
         samples, small, next_block = X.shape[1], _small(X, length, count), ahead[0] - picks[0]
         together = length if small else max(FEWEST, TOGETHER // count)
         for f in range(0, length, together):
