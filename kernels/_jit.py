@@ -157,8 +157,10 @@ _linked: list[Any] = []  # the linker knows an address, and keeps nothing alive
 _apart: dict[str, Callable[[types.Float], str]] = {}
 
 
-def _publish(kernel: Any, function: Callable[..., Any]) -> str:
-    """Make a compiled kernel known to the linker: its symbol."""
+def _publish(function: Callable[..., Any], signature: Any, *parts: type, threads: bool = False) -> str:
+    """Compile a function on its own and make it known to the linker: its symbol."""
+    # Python does not call it: what would take its arguments from Python and raise its errors there is not written.
+    kernel: Any = _compile(signature, parts, parallel=threads, no_cpython_wrapper=True)(function)
     (result,) = kernel.overloads.values()
     symbol = f"{__package__}_{function.__name__}"
     llvm.add_symbol(symbol, result.library.get_pointer_to_function(result.fndesc.llvm_func_name))
@@ -201,7 +203,7 @@ def _caller(function: Callable[..., Any], resolve: Callable[[Any], tuple[str, An
 
     own = inspect.signature(function).parameters.values()  # Numba asks for them
     first = inspect.Parameter("typing_context", inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    call.__signature__ = inspect.Signature([first, *own])  # type: ignore[attr-defined]
+    call.__signature__ = inspect.Signature([first, *own])  # type: ignore[attr-defined]  # unknown to mypy
     call.__name__ = function.__name__
     return instructions(call)
 
@@ -211,11 +213,9 @@ def linked(function: F, signature: Any, *parts: type, threads: bool = False) -> 
 
     What is taken into a kernel is compiled again with each kernel, and many times on the way; what is linked is not.
     """
-    # Python does not call it: what would take its arguments from Python and raise its errors there is not written.
-    kernel = _compile(signature, parts, parallel=threads, no_cpython_wrapper=True)(function)
     if not COMPILED:
-        return kernel
-    symbol = _publish(kernel, function)
+        return function
+    symbol = _publish(function, signature, *parts, threads=threads)
     return cast(F, _caller(function, lambda first: (symbol, signature)))
 
 
@@ -228,8 +228,7 @@ def apart(signature: Callable[[types.Float], Any]) -> Callable[[F], F]:
 
         @functools.cache
         def symbol(real: types.Float) -> str:
-            copy = named(copied(function), real.name)
-            return _publish(_compile(signature(real), (), no_cpython_wrapper=True)(copy), copy)
+            return _publish(named(copied(function), real.name), signature(real))
 
         _apart[function.__name__] = symbol
         return cast(F, _caller(function, lambda first: (symbol(first.dtype), signature(first.dtype))))

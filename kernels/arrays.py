@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from functools import reduce
 from typing import Any
 
+import numpy as np
 from numba import types
 from numba.core import cgutils
 
-from kernels import plain
 from kernels._jit import COMPILED, instructions
 
 LINE_BYTES = 64
@@ -82,6 +82,6 @@ def _folded(typing_context: Any, A: Any, shape: Any) -> Any:
     return kind(A, shape), generate
 
 
-empty: Any = _empty if COMPILED else plain.empty
-zeros: Any = _zeros if COMPILED else plain.zeros
-folded: Any = _folded if COMPILED else plain.folded
+empty: Any = _empty if COMPILED else np.empty
+zeros: Any = _zeros if COMPILED else np.zeros
+folded: Any = _folded if COMPILED else np.reshape

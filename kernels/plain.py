@@ -13,14 +13,6 @@ def outputs_per_tile(A):
     return 5
 
 
-empty, zeros = np.empty, np.zeros
-
-
-def folded(A, shape):
-    """The numbers of A in another shape."""
-    return A.reshape(shape)
-
-
 def lanes(A):
     """How many numbers of A's kind a vector holds."""
     return 4

@@ -8,7 +8,7 @@ import numpy as np
 from numba import prange, types
 
 from kernels._jit import inline, link, linked, named, once
-from kernels.arrays import empty, folded
+from kernels.arrays import LINE_BYTES, empty, folded
 from kernels.signatures import Kernel, real_type, writes
 from kernels.simd import total
 
@@ -37,7 +37,7 @@ def partials(samples: int, n: int, k: int, itemsize: int) -> int:
 @inline
 def padded(n, itemsize):
     """The length of a row that holds n numbers: rows a large power of two apart would share a few places of a cache."""
-    return n + 64 // itemsize if n * itemsize % 512 == 0 else n
+    return n + LINE_BYTES // itemsize if n * itemsize % 512 == 0 else n
 
 
 @inline

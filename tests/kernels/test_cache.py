@@ -91,6 +91,7 @@ PASSES = {
     "forward": "f.forward(X, theta + 1)",
     "gradient": "f.gradient(X, delta)",
     "fused": "f.value_and_grad(X, y, theta)[1]",
+    "fused, by slices": "f.value_and_grad(np.tile(X, (5, 100)), np.tile(y, 5), np.zeros((500, 3)))[1]",
     "fused, one sample": "f.value_and_grad(X[:1], y[:1], theta)[1]",
     "epoch": "[f.sgd_epoch(X, y, theta, 8, 0.1)]",
     "epoch, one by one": "[f.sgd_epoch(X, y, theta, 1, 0.1)]",
