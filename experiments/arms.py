@@ -12,10 +12,10 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,30 @@ class ArmFailed(RuntimeError):
     """An arm's own process ended, or said what went wrong in it."""
 
 
+class Entrant(Protocol):
+    """What is to be timed in an arm's process, where it is sent."""
+
+    def calls(self) -> AbstractContextManager[Mapping[str, Callable[[], Any]]]:
+        """The calls by name, the first of which is the one whose result is looked at; they can be made within."""
+
+
+@dataclass(frozen=True)
+class Racer:
+    """A backend at one pass, on so many threads."""
+
+    backend: Callable[..., Backend]
+    load: Workload
+    work: Work
+    step_size: float
+    threads: int
+
+    @contextmanager
+    def calls(self) -> Iterator[Mapping[str, Callable[[], Any]]]:
+        f = self.backend(self.load.loss, layout=self.load.layout)
+        with f.threads(self.threads):
+            yield {self.work: self.load.calls(f, self.step_size)[self.work]}
+
+
 @dataclass(frozen=True)
 class First:
     """What an arm's first call gave: logits, a gradient, or θ after the epoch; the mean loss, if any; its seconds (compilation)."""
@@ -44,7 +68,7 @@ class First:
 
 
 class Arm:
-    """One backend at one pass, in its process. `first` waits for the first call; `burst` times some more."""
+    """An entrant in its process. `first` waits for the first call; `burst` times some more."""
 
     def __init__(self, name: str, process: Any, connection: Connection) -> None:
         self.name, self._process, self._connection = name, process, connection
@@ -53,10 +77,11 @@ class Arm:
         answer: First = self._answer(PATIENCE_S)
         return answer
 
-    def burst(self) -> float:
-        """Seconds of a call: the median of a burst of them. Raises ArmFailed."""
+    def burst(self) -> dict[str, float]:
+        """Seconds of each of its calls: the median of a burst of them. Raises ArmFailed."""
         self._connection.send("burst")
-        return float(self._answer(PATIENCE_S))
+        seconds: dict[str, float] = self._answer(PATIENCE_S)
+        return seconds
 
     def _answer(self, seconds: float) -> Any:
         if not self._connection.poll(seconds):
@@ -77,18 +102,14 @@ class Arm:
 
 
 @contextmanager
-def racing(
-    backends: Mapping[str, Callable[..., Backend]], load: Workload, work: Work, step_size: float, threads: int
-) -> Iterator[dict[str, Arm]]:
+def racing(entrants: Mapping[str, Entrant], threads: int) -> Iterator[dict[str, Arm]]:
     """The arms by name, each started with an environment for so many threads; their processes end with the block."""
     processes = multiprocessing.get_context("spawn")
     with ExitStack() as stack:
         arms = {}
-        for name, backend in backends.items():
+        for name, entrant in entrants.items():
             ours, theirs = processes.Pipe()
-            process = processes.Process(
-                target=_serve, args=(theirs, backend, load, work, step_size, threads), daemon=True
-            )
+            process = processes.Process(target=_serve, args=(theirs, entrant), daemon=True)
             with _environment(environment(threads)), _deaf():
                 process.start()
             theirs.close()
@@ -125,30 +146,30 @@ def _deaf() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _serve(
-    connection: Connection, backend: Callable[..., Backend], load: Workload, work: Work, step_size: float, threads: int
-) -> None:
-    """An arm's process: the first call, then a burst whenever one is asked for."""
+def _serve(connection: Connection, entrant: Entrant) -> None:
+    """An arm's process: the first call, then a burst of each whenever one is asked for."""
     try:
-        f = backend(load.loss, layout=load.layout)
-        with f.threads(threads):
-            call = load.calls(f, step_size)[work]
+        with entrant.calls() as calls:
             start = time.perf_counter()
-            result = call()
+            result = next(iter(calls.values()))()
             seconds = time.perf_counter() - start
             value, array = result if isinstance(result, tuple) else (np.nan, result)
             first = First(seconds, float(value), np.array(array, np.float64))
             _rest()
             connection.send(first)
             while connection.recv() == "burst":
-                seconds = burst(call)
-                _rest()
-                connection.send(seconds)
+                connection.send({name: _burst_and_rest(call) for name, call in calls.items()})
     except (EOFError, BrokenPipeError):  # the race is over
         pass
     except Exception as error:
         with suppress(BrokenPipeError):
             connection.send(f"{type(error).__name__}: {error}")
+
+
+def _burst_and_rest(call: Callable[[], Any]) -> float:
+    seconds = burst(call)
+    _rest()
+    return seconds
 
 
 def _rest() -> None:

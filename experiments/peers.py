@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from experiments.arms import First, racing
+from experiments.arms import Entrant, First, Racer, racing
 from experiments.backends.base import Work
 from experiments.backends.numba import Numba
 from experiments.claims_peers import CLAIMS
@@ -17,13 +18,26 @@ from experiments.workload import Timed, ceiling_metrics
 from harness.contract import WHOLE_RUN, Claim, Curve, Figure, HeatMap, LeftOut, Roofline, Row
 from harness.timing import CONFIDENCE, median_interval
 from kernels import threads
-from kernels.ceilings import measured
+from kernels.ceilings import GEMM_FLOP, READ_BYTES, multiplying, reading, roofline, working
 
-BENCH, PEER = "bench", "peer"
+BENCH, PEER, CEILING = ARMS = "bench", "peer", "ceiling"
 # How far the two results may be apart, relative to their norm: rounding, which the steps of an epoch pass on.
 AGREEMENT = {"float32": 1e-3, "float64": 1e-9}
 # Times 1/n: λmax of a batch's XᵀX/b is of the order of n, so that no step overshoots.
 STEP = 0.1
+
+
+@dataclass(frozen=True)
+class Ceiling:
+    """What the roofline is made of, as an arm of the race: memory read, and matrices multiplied, while the others wait."""
+
+    dtype: str
+    threads: int
+
+    @contextmanager
+    def calls(self) -> Iterator[Mapping[str, Callable[[], Any]]]:
+        with working(self.threads):
+            yield {"read": reading(), "gemm": multiplying(self.dtype)}
 
 
 @dataclass(frozen=True)
@@ -33,6 +47,7 @@ class Peers(Timed):
     First both results are compared: a race between different answers is none. Compile time is the first call's, apart. In
     each round each arm has a burst of calls; a round's ratio is that of its two medians, the run's the median over rounds
     with its exact interval. The backend `numba` is the bench itself: the A/A arm, which shows what noise alone does.
+    A third arm reads memory and multiplies matrices in every round: the roofline is that of the same minute.
     """
 
     work: Work = "fused"
@@ -49,7 +64,7 @@ class Peers(Timed):
         ),
         Roofline(
             "rate/peer_flop_per_s", "model/flop_per_byte", "Roofline (numba: the bench)",
-            flat="roof/gemm_flop_per_s", slope="ceiling/read_bytes_per_s", by="backend", roof_of="dtype",
+            flat="roof/gemm_flop_per_s", slope="roof/read_bytes_per_s", by="backend", roof_of="dtype",
         ),
     )  # fmt: skip
 
@@ -67,19 +82,37 @@ class Peers(Timed):
         return {"threads": str(self.thread_count), "version.backend": backend.stamp()}
 
     def run(self) -> Iterator[Row]:
-        count = self.thread_count
-        backends = {BENCH: Numba, PEER: self.backend}
-        with racing(backends, self.workload, self.work, STEP / self.features, count) as arms:
+        with racing(self._entrants(), self.thread_count) as arms:
             first = {name: arm.first() for name, arm in arms.items()}
-            metrics = {f"time/{name}_compile_s": answer.seconds for name, answer in first.items()}
+            metrics = {f"time/{name}_compile_s": first[name].seconds for name in (BENCH, PEER)}
             metrics |= self._equality(first[BENCH], first[PEER])
-            seconds: dict[str, list[float]] = {BENCH: [], PEER: []}
+            rounds = []
             for turn in range(self.rounds):
-                for name in (BENCH, PEER) if turn % 2 else (PEER, BENCH):
-                    seconds[name].append(arms[name].burst())
-                latest = {f"rounds/{name}_s": figures[-1] for name, figures in seconds.items()}
-                yield Row(turn, {**latest, "rounds/ratio": seconds[PEER][-1] / seconds[BENCH][-1]})
-        yield Row(WHOLE_RUN, metrics | self._summary(seconds, count))
+                took = {name: arms[name].burst() for name in (ARMS if turn % 2 else ARMS[::-1])}
+                rounds.append(self._round(took))
+                yield Row(turn, {f"rounds/{name}": value for name, value in rounds[-1].items()})
+        yield Row(WHOLE_RUN, metrics | self._summary({name: [each[name] for each in rounds] for name in rounds[0]}))
+
+    def _entrants(self) -> dict[str, Entrant]:
+        count, step = self.thread_count, STEP / self.features
+        backends = {BENCH: Numba, PEER: self.backend}
+        racers = {name: Racer(each, self.workload, self.work, step, count) for name, each in backends.items()}
+        return {**racers, CEILING: Ceiling(self.dtype, count)}
+
+    def _round(self, took: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+        """What a round says, from the seconds of each arm's calls."""
+        load = self.workload
+        seconds = {name: took[name][self.work] for name in (BENCH, PEER)}
+        read, gemm = READ_BYTES / took[CEILING]["read"], GEMM_FLOP / took[CEILING]["gemm"]
+        roof = roofline(load.intensity(self.work), gemm, read)
+        return {
+            **{f"{name}_s": each for name, each in seconds.items()},
+            **{f"{name}_roof_fraction": load.flop(self.work) / each / roof for name, each in seconds.items()},
+            "ratio": seconds[PEER] / seconds[BENCH],
+            "read_bytes_per_s": read,
+            "gemm_flop_per_s": gemm,
+            "roof_flop_per_s": roof,
+        }
 
     def _equality(self, bench: First, peer: First) -> dict[str, float]:
         """How far apart the two results are, relative to the bench's. Raises ValueError beyond what rounding explains."""
@@ -94,23 +127,26 @@ class Peers(Timed):
                 )
         return {f"equality/{what}": error for what, error in apart.items()}
 
-    def _summary(self, seconds: Mapping[str, list[float]], count: int) -> dict[str, float]:
-        load, ceilings = self.workload, measured(count)
-        flop, roof = load.flop(self.work), load.roof(self.work, ceilings)
-        ratios = np.array(seconds[PEER]) / np.array(seconds[BENCH])
-        low, high = median_interval(ratios, CONFIDENCE)
-        metrics = {"time/ratio": float(np.median(ratios)), "time/ratio_low": low, "time/ratio_high": high}
-        for name, figures in seconds.items():
-            median = float(np.median(figures))
-            low, high = median_interval(figures, CONFIDENCE)
-            metrics |= {f"time/{name}_s": median, f"time/{name}_low_s": low, f"time/{name}_high_s": high}
-            metrics |= {f"rate/{name}_flop_per_s": flop / median, f"rate/{name}_roof_fraction": flop / median / roof}
+    def _summary(self, rounds: Mapping[str, list[float]]) -> dict[str, float]:
+        """The medians over rounds; of what is compared, their intervals."""
+        median = {name: float(np.median(figures)) for name, figures in rounds.items()}
+        interval = {name: median_interval(rounds[name], CONFIDENCE) for name in ("ratio", "bench_s", "peer_s")}
+        low, high = interval["ratio"]
+        metrics = {"time/ratio": median["ratio"], "time/ratio_low": low, "time/ratio_high": high}
+        for name in (BENCH, PEER):
+            low, high = interval[f"{name}_s"]
+            metrics |= {
+                f"time/{name}_s": median[f"{name}_s"], f"time/{name}_low_s": low, f"time/{name}_high_s": high,
+                f"rate/{name}_flop_per_s": self.workload.flop(self.work) / median[f"{name}_s"],
+                f"rate/{name}_roof_fraction": median[f"{name}_roof_fraction"],
+            }  # fmt: skip
         return {
             **metrics,
-            "model/flop_per_byte": flop / load.traffic_bytes(self.work),
-            "roof/flop_per_s": roof,
-            "roof/gemm_flop_per_s": ceilings.gemm_flop_per_s(np.dtype(self.dtype)),
-            **ceiling_metrics(count),
+            "model/flop_per_byte": self.workload.intensity(self.work),
+            "roof/flop_per_s": median["roof_flop_per_s"],
+            "roof/gemm_flop_per_s": median["gemm_flop_per_s"],
+            "roof/read_bytes_per_s": median["read_bytes_per_s"],
+            **ceiling_metrics(self.thread_count),
         }
 
 

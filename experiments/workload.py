@@ -58,9 +58,13 @@ class Workload:
         logits = self.samples * self.classes * np.dtype(self.dtype).itemsize
         return self.size_bytes() + (logits if work in ("forward", "gradient") else 0)
 
+    def intensity(self, work: str) -> float:
+        """Flop for each byte that has to come from memory."""
+        return self.flop(work) / self.traffic_bytes(work)
+
     def roof(self, work: str, ceilings: Ceilings) -> float:
         """The most flop/s that the pass can reach: the roofline."""
-        return ceilings.roof(self.flop(work), self.traffic_bytes(work), np.dtype(self.dtype))
+        return ceilings.roof(self.intensity(work), np.dtype(self.dtype))
 
     def calls(self, f: Backend, step_size: float) -> dict[str, Callable[[], Any]]:
         """Each pass as a call; `epoch` moves a θ of its own, which it returns after the mean loss, by `step_size`."""

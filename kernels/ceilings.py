@@ -7,7 +7,8 @@
 
 What one thread does, several can do as well, the others idle: where they get into each other's way, its rate is theirs.
 `measured(threads)` takes them in a process of its own, once: BLAS's threads go on spinning for a while after their work,
-and would slow down whatever is timed next.
+and would slow down whatever is timed next. What shares a machine with others has no rate to keep: `reading` and
+`multiplying` are the same work to be timed again beside what is held against it.
 
 Sources: J. D. McCalpin, Memory bandwidth and machine balance, 1995; S. Williams et al., Roofline, 2009,
 doi:10.1145/1498765.1498785.
@@ -19,21 +20,24 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import cache, partial
 from typing import Any
 
 import numpy as np
 from numba import prange, types
+from numpy.typing import DTypeLike
 from threadpoolctl import threadpool_limits
 
 from kernels import threads
 from kernels._jit import named, once, parallel
 from kernels.signatures import Kernel, reads, writes
 
-ARRAY_BYTES = 1 << 28
+READ_BYTES = 1 << 28
 SQUARE = 1024
+GEMM_FLOP = 2 * SQUARE**3
 REGIONS = 1000
 ROUNDS = 7
 PIECES = 64
@@ -50,16 +54,34 @@ class Ceilings:
     dgemm_flop_per_s: float
     fork_join_s: float
 
-    def roof(self, flop: float, size: float, dtype: np.dtype[Any]) -> float:
-        """The roofline: flop/s that work of so much arithmetic, which reads `size` bytes from memory, can reach at most.
+    def roof(self, intensity: float, dtype: np.dtype[Any]) -> float:
+        """The roofline: the flop/s that work of so many flop a byte read from memory can reach at most."""
+        gemm = self.sgemm_flop_per_s if dtype == np.float32 else self.dgemm_flop_per_s
+        return roofline(intensity, gemm, self.read_bytes_per_s)
 
-        min(the gemm rate of `dtype`, flop / size · read bandwidth)
-        """
-        return min(self.gemm_flop_per_s(dtype), flop / size * self.read_bytes_per_s)
 
-    def gemm_flop_per_s(self, dtype: np.dtype[Any]) -> float:
-        """The gemm rate of float32 or float64."""
-        return self.sgemm_flop_per_s if dtype == np.float32 else self.dgemm_flop_per_s
+def roofline(intensity: float, gemm_flop_per_s: float, read_bytes_per_s: float) -> float:
+    """min(gemm rate, intensity · read bandwidth), in flop/s; the intensity in flop/byte."""
+    return min(gemm_flop_per_s, intensity * read_bytes_per_s)
+
+
+def reading() -> Callable[[], object]:
+    """A call that reads `READ_BYTES` of memory, more than any cache holds, by as many threads as Numba has."""
+    x = np.ones(READ_BYTES // 4, np.float32)
+    return lambda: _read()(x)
+
+
+def multiplying(dtype: DTypeLike) -> Callable[[], object]:
+    """A call that does `GEMM_FLOP` in a product of square matrices, by as many threads as BLAS has."""
+    A, out = np.ones((SQUARE, SQUARE), dtype), np.empty((SQUARE, SQUARE), dtype)
+    return partial(np.matmul, A, A, out=out)
+
+
+@contextmanager
+def working(count: int) -> Iterator[None]:
+    """Within, Numba and BLAS have so many threads. Raises ValueError if there are not so many."""
+    with threads.using(count), threadpool_limits(count, user_api="blas"):
+        yield
 
 
 @cache
@@ -87,16 +109,13 @@ def take(count: int) -> Ceilings:
 
 def _rates(count: int) -> Ceilings:
     """What so many threads do, all at work."""
-    x, b, c = (np.ones(ARRAY_BYTES // 4, np.float32) for _ in range(3))
-    gemm = {}
-    with threads.using(count), threadpool_limits(count, user_api="blas"):
-        read = ARRAY_BYTES / _shortest(lambda: _read()(x))
-        triad = 3 * ARRAY_BYTES / _shortest(lambda: _triad()(x, b, c, np.float32(0.5)))
+    a, b, c = (np.ones(READ_BYTES // 4, np.float32) for _ in range(3))
+    with working(count):
+        read = READ_BYTES / _shortest(reading())
+        triad = 3 * READ_BYTES / _shortest(lambda: _triad()(a, b, c, np.float32(0.5)))
+        sgemm, dgemm = (GEMM_FLOP / _shortest(multiplying(dtype)) for dtype in (np.float32, np.float64))
         fork = _shortest(lambda: _fork()(REGIONS, count)) / REGIONS
-        for dtype in (np.float32, np.float64):
-            A, out = np.ones((SQUARE, SQUARE), dtype), np.empty((SQUARE, SQUARE), dtype)
-            gemm[dtype] = 2 * SQUARE**3 / _shortest(partial(np.matmul, A, A, out=out))
-    return Ceilings(count, read, triad, gemm[np.float32], gemm[np.float64], fork)
+    return Ceilings(count, read, triad, sgemm, dgemm, fork)
 
 
 def _shortest(call: Callable[[], object]) -> float:

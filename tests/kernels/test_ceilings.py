@@ -31,16 +31,28 @@ def test_what_is_timed_is_done():
     assert ceilings._fork()(8, 3) == 3 * 7
 
 
+@pytest.mark.skipif(numba.config.DISABLE_JIT, reason="plain Python would take minutes to read so much")
+def test_a_call_is_of_as_much_as_is_said():
+    with ceilings.working(1):
+        assert ceilings.reading()() == ceilings.READ_BYTES // np.dtype(np.float32).itemsize  # of ones
+        for dtype in (np.float32, np.float64):
+            product = ceilings.multiplying(dtype)()
+            rows, columns = product.shape
+            assert (product == product[0, 0]).all()
+            assert product.dtype == dtype
+            assert 2 * rows * columns * product[0, 0] == ceilings.GEMM_FLOP
+
+
 @pytest.mark.parametrize(
-    ("flop", "size", "dtype", "roof"),
+    ("intensity", "dtype", "roof"),
     [
-        (4e9, 1e9, np.float32, 4 * 3e10),  # memory is what limits it
-        (40e9, 1e9, np.float32, 2e11),  # arithmetic is
-        (40e9, 1e9, np.float64, 1e11),
+        (4.0, np.float32, 4 * 3e10),  # memory is what limits it
+        (40.0, np.float32, 2e11),  # arithmetic is
+        (40.0, np.float64, 1e11),
     ],
 )
-def test_the_roof_is_the_lower_of_arithmetic_and_memory(flop, size, dtype, roof):
-    assert KNOWN.roof(flop, size, np.dtype(dtype)) == pytest.approx(roof)
+def test_the_roof_is_the_lower_of_arithmetic_and_memory(intensity, dtype, roof):
+    assert KNOWN.roof(intensity, np.dtype(dtype)) == pytest.approx(roof)
 
 
 def test_several_threads_do_at_least_what_one_does(monkeypatch):
