@@ -41,6 +41,22 @@ def mixture_tile(A, rows, ahead, beyond, first, count, offset, S, j, width, out,
             out[j + c, at + v] += total
 
 
+def slim_dot_tile(A, rows, ahead, beyond, count, offset, length, B, out, at, add):
+    """The tile of `dots` for one output and short rows."""
+    for r in range(count):
+        total = A.dtype.type(0)
+        for v in range(length):
+            total += A[rows[r], offset + v] * B[0, v]
+        out[0, at + r] = out[0, at + r] + total if add else total
+
+
+def slim_mixture_tile(A, rows, ahead, beyond, first, count, offset, last, S, out, at):
+    """The tile of `mixtures` for one output: `last` numbers of each row."""
+    for r in range(first, first + count):
+        for v in range(last):
+            out[0, at + v] += S[0, r] * A[rows[r], offset + v]
+
+
 def product_tile(A, row, theta, j, last, out):
     """The tile of `product` for outputs j … j + last − 1."""
     for c in range(j, j + last):

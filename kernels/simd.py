@@ -7,11 +7,11 @@
 
 A tile of dots is `TALL` rows of A by up to `outputs_per_tile` outputs, one of mixtures as many vectors of its columns:
 4 × 5 where there are 32 registers, of 16 lanes with AVX-512 and float32. Then a load feeds two multiplications and more,
-and the CPU's arithmetic is what limits it. Where there is one output alone, a tile is `SLIM` rows. What is left over at
-the edges is done in smaller tiles, and the last lanes under a mask: nothing is padded. A row is found by its number
-in `rows`, so that shuffled samples cost no copy.
+and the CPU's arithmetic is what limits it. Where there is one output alone memory does, and a tile is up to `SLIM` vectors
+of every row. What is left over at the edges is done in smaller tiles, and the last lanes under a mask: nothing is padded.
+A row is found by its number in `rows`, so that shuffled samples cost no copy.
 
-`kernels.plain` says what a tile computes; `kernels.tiles` and `kernels.single` have the instructions.
+`kernels.plain` says what a tile computes; `kernels.tiles`, `kernels.slim` and `kernels.single` have the instructions.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from kernels.signatures import reads, writes
 
 if COMPILED:
     from kernels.single import outer_tile, product_tile, step_tile
+    from kernels.slim import slim_dot_tile, slim_mixture_tile
     from kernels.tiles import SLIM, TALL, dot_tile, lanes, mixture_tile, outputs_per_tile
     from kernels.totals import total_tile
 else:
@@ -35,6 +36,8 @@ else:
         outer_tile,
         outputs_per_tile,
         product_tile,
+        slim_dot_tile,
+        slim_mixture_tile,
         step_tile,
         total_tile,
     )
@@ -54,14 +57,18 @@ def dots(A, rows, ahead, beyond, count, offset, length, B, out, at, add, half):
 
     What stands `beyond` numbers further on in the rows `ahead`, as many, will be wanted soon: it is fetched on the way. With
     `half` every other cache line is left to `mixtures`, which then goes through the same rows: so memory is always at work.
+    Of one output both fetch all.
     """
     k = B.shape[0]
+    if k == 1 and length <= SLIM * lanes(A):
+        slim_dot_tile(A, rows, ahead, beyond, count, offset, length, B, out, at, add)
+        return
     tiles = -(-k // outputs_per_tile(A))
     done = 0
     if k == 1:
-        done = count - count % (SLIM)
+        done = count - count % SLIM
         for r in range(0, done, SLIM):
-            dot_tile(A, rows, ahead, beyond, r, SLIM, offset, length, B, 0, 1, out, at + r, add, half)
+            dot_tile(A, rows, ahead, beyond, r, SLIM, offset, length, B, 0, 1, out, at + r, add, False)
     whole = count - count % TALL
     for r in range(done, whole, TALL):
         for t in range(tiles):
@@ -92,13 +99,14 @@ def mixtures(A, rows, ahead, beyond, first, count, offset, length, S, out, at, h
     `ahead`, `beyond` and `half` are as in `dots`.
     """
     k = S.shape[0]
-    tiles = -(-k // outputs_per_tile(A))
     full = lanes(A)
-    v = 0
     if k == 1:
-        while v + SLIM * full <= length:
-            mixture_tile(A, rows, ahead, beyond, first, count, offset + v, S, 0, 1, out, at + v, SLIM, full, half)
-            v += SLIM * full
+        for v in range(0, length, SLIM * full):
+            last = min(SLIM * full, length - v)
+            slim_mixture_tile(A, rows, ahead, beyond, first, count, offset + v, last, S, out, at + v)
+        return
+    tiles = -(-k // outputs_per_tile(A))
+    v = 0
     while v < length:
         left = length - v
         for t in range(tiles):

@@ -82,7 +82,7 @@ def parts(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> tuple
         for s in range(number, several, size):
             start, stop = span(n, several, X.itemsize, s)
             own, some = features[s], stop - start
-            logits(X, picks, ahead, count, in_turn, features[0], own, some, W[s], share[s], room[0], k > 1)
+            logits(X, picks, ahead, count, in_turn, features[0], own, some, W[s], share[s], room[0], True)
         for r in range(count):
             fine &= take(y, picks[r], targets, r, k)
         waits = meet(board, number, size, turn + 1, waits)
@@ -102,7 +102,7 @@ def parts(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> tuple
         for s in range(number, several, size):
             start, stop = span(n, several, X.itemsize, s)
             own, some = features[s], stop - start
-            accumulate(X, picks, ahead, count, in_turn, features[0], own, some, H, G[s], room[0], k > 1)
+            accumulate(X, picks, ahead, count, in_turn, features[0], own, some, H, G[s], room[0], True)
 
     return team, desk, deltas, gather
 

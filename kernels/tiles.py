@@ -58,22 +58,26 @@ class Matrix:
         return self.builder.gep(self.data, [self.builder.add(self.builder.mul(row, self.width), column)])
 
 
-def call_by_width(
-    context: Any, builder: Any, width: Any, function: Callable[[int], Any], arguments: Sequence[Any], slim: bool = False
+def call_by_number(
+    builder: Any, number: Any, most: int, function: Callable[[int], Any], arguments: Sequence[Any]
 ) -> None:
-    """Call the function for `width`, a number of outputs that is known only when the kernel runs; `slim`: it is 1."""
-    if slim:
-        builder.call(function(1), arguments)
-        return
+    """Call the function for `number`, from 1 to `most`, which is known only when the kernel runs."""
     after = builder.append_basic_block("after")
-    choice = builder.switch(width, after)
-    for each in range(1, _widest(context) + 1):
-        block = builder.append_basic_block(f"wide{each}")
+    choice = builder.switch(number, after)
+    for each in range(1, most + 1):
+        block = builder.append_basic_block(f"number{each}")
         choice.add_case(LONG(each), block)
         with builder.goto_block(block):
             builder.call(function(each), arguments)
             builder.branch(after)
     builder.position_at_end(after)
+
+
+def call_by_width(
+    context: Any, builder: Any, width: Any, function: Callable[[int], Any], arguments: Sequence[Any]
+) -> None:
+    """Call the function for `width`, a number of outputs in a tile."""
+    call_by_number(builder, width, _widest(context), function, arguments)
 
 
 def once_in_module(builder: Any, name: str, kinds: Sequence[Any], result: Any = NOTHING) -> tuple[Any, Any]:
@@ -156,14 +160,14 @@ def dot_tile(typing_context: Any, A: Any, rows: Any, ahead: Any, beyond: Any, fi
         ]
         given = [*(a.at(*place) for place in samples), b.at(j, LONG(0)), b.width, target.at(j, at), target.width,
                  length, add, half]  # fmt: skip
-        call_by_width(
-            context,
-            builder,
-            width,
-            lambda each: _dots_function(context, real, tall, each, builder, given),
-            given,
-            slim=tall > TALL,
-        )
+
+        def function(width: int) -> Any:
+            return _dots_function(context, real, tall, width, builder, given)
+
+        if tall > TALL:
+            builder.call(function(1), given)
+        else:
+            call_by_width(context, builder, width, function, given)
         return context.get_dummy_value()
 
     return types.void(*kinds), generate
@@ -235,12 +239,7 @@ def mixture_tile(typing_context: Any, A: Any, rows: Any, ahead: Any, beyond: Any
         given = [a.at(LONG(0), offset), a.width, numbers, later, beyond, count, s.at(j, first), s.width,
                  target.at(j, at), target.width, last, half]  # fmt: skip
         call_by_width(
-            context,
-            builder,
-            width,
-            lambda each: _mixture_function(context, real, several, each, builder, given),
-            given,
-            slim=several > TALL,
+            context, builder, width, lambda each: _mixture_function(context, real, several, each, builder, given), given
         )
         return context.get_dummy_value()
 

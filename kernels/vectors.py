@@ -41,23 +41,24 @@ class Vectors:
     def store(self, value: Any, pointer: Any) -> None:
         self.builder.store(value, self.builder.bitcast(pointer, value.type.as_pointer()), align=self.bytes)
 
-    def mask(self, count: Any) -> Any:
-        """The lanes below `count`."""
-        longs = ir.VectorType(LONG, self.lanes)
-        return self.builder.icmp_signed("<", ir.Constant(longs, list(range(self.lanes))), self.spread(count, longs))
+    def mask(self, count: Any, lanes: int | None = None) -> Any:
+        """The lanes below `count`, of a vector or of so many `lanes`."""
+        longs = ir.VectorType(LONG, lanes or self.lanes)
+        return self.builder.icmp_signed("<", ir.Constant(longs, list(range(longs.count))), self.spread(count, longs))
 
     def load_some(self, pointer: Any, mask: Any) -> Any:
         """The lanes of the mask, zero elsewhere; nothing beyond them is read."""
-        pointer = self.builder.bitcast(pointer, self.vector.as_pointer())
-        kind = ir.FunctionType(self.vector, [pointer.type, INT, mask.type, self.vector])
+        vector = ir.VectorType(self.real, mask.type.count)
+        pointer = self.builder.bitcast(pointer, vector.as_pointer())
+        kind = ir.FunctionType(vector, [pointer.type, INT, mask.type, vector])
         return self.builder.call(
-            self._intrinsic("masked.load", kind), [pointer, INT(self.bytes), mask, ir.Constant(self.vector, None)]
+            self._intrinsic("masked.load", kind, mask), [pointer, INT(self.bytes), mask, ir.Constant(vector, None)]
         )
 
     def store_some(self, value: Any, pointer: Any, mask: Any) -> None:
-        pointer = self.builder.bitcast(pointer, self.vector.as_pointer())
-        kind = ir.FunctionType(ir.VoidType(), [self.vector, pointer.type, INT, mask.type])
-        self.builder.call(self._intrinsic("masked.store", kind), [value, pointer, INT(self.bytes), mask])
+        pointer = self.builder.bitcast(pointer, value.type.as_pointer())
+        kind = ir.FunctionType(ir.VoidType(), [value.type, pointer.type, INT, mask.type])
+        self.builder.call(self._intrinsic("masked.store", kind, mask), [value, pointer, INT(self.bytes), mask])
 
     def spread(self, value: Any, vector: ir.VectorType | None = None) -> Any:
         """A vector of one value in all lanes."""
@@ -70,7 +71,7 @@ class Vectors:
         return self.builder.fadd(total, self.builder.fmul(x, y, flags=FLAGS), flags=FLAGS)
 
     def sums(self, vectors: Sequence[Any]) -> Any:
-        """The sum over lanes of each of some vectors, 1, 2 or 4 of them, as one vector: neighbours are added in pairs."""
+        """The sum over lanes of each of some vectors, a power of two of them, as one vector: neighbours are added in pairs."""
         lanes_a_sum = self.lanes
         while len(vectors) > 1:
             join = self._pairs if lanes_a_sum > 1 else self._joined
@@ -106,6 +107,6 @@ class Vectors:
         function = cgutils.get_or_insert_function(self.builder.module, kind, "llvm.prefetch.p0")
         self.builder.call(function, [pointer, INT(0), INT(KEEP_IN_L2), INT(1)])
 
-    def _intrinsic(self, name: str, kind: ir.FunctionType) -> Any:
-        suffix = f"v{self.lanes}f{8 * self.bytes}.p0"
+    def _intrinsic(self, name: str, kind: ir.FunctionType, mask: Any) -> Any:
+        suffix = f"v{mask.type.count}f{8 * self.bytes}.p0"
         return cgutils.get_or_insert_function(self.builder.module, kind, f"llvm.{name}.{suffix}")

@@ -74,12 +74,11 @@ def visits(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> tupl
             turn(theta, 0, n, W)
             stale[seat] = False
         H, fine = table[:k], True
-        half = k > 1  # of one output, memory alone limits the pass: each product fetches all that it can
         for r in range(count):
             fine &= take(y, picks[r], targets[seat], r, k)
-        logits(X, picks, ahead, count, in_turn, counted, counted, n, W, H, room, half)
+        logits(X, picks, ahead, count, in_turn, counted, counted, n, W, H, room, True)
         block(H, count, targets[seat], v[seat], p, table[k:])
-        accumulate(X, picks, ahead, count, in_turn, counted, counted, n, H, out, room, half)
+        accumulate(X, picks, ahead, count, in_turn, counted, counted, n, H, out, room, True)
         return add_weighed(0.0, v[seat], count, weight) if fine else np.nan
 
     real = real_type(dtype)

@@ -45,7 +45,17 @@ def test_every_kernel_is_compiled_with_these_flags():
     assert any(kernel.targetoptions.get("parallel", False) for kernel in _jit._linked)
 
 
-INSTRUCTIONS = ("arrays.py", "atomics.py", "blas.py", "single.py", "threads.py", "tiles.py", "totals.py", "vectors.py")
+INSTRUCTIONS = (
+    "arrays.py",
+    "atomics.py",
+    "blas.py",
+    "single.py",
+    "slim.py",
+    "threads.py",
+    "tiles.py",
+    "totals.py",
+    "vectors.py",
+)
 
 
 @pytest.mark.parametrize("path", [pytest.param(p, id=p.relative_to(PACKAGE).as_posix()) for p in SOURCES])

@@ -180,10 +180,27 @@ def test_the_plain_tiles_are_the_same(dtype):
         close(got, expected, dtype)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("add", [False, True])
+def test_the_plain_tiles_of_one_output_are_the_same(dtype, add):
+    rng = np.random.default_rng(0)
+    A, B, S = (rng.standard_normal(shape).astype(dtype) for shape in ((6, 40), (1, 33), (1, 6)))
+    rows = np.array([5, 0, 3, 1, 2, 4])
+    compiled, by_hand = ([np.ones((1, 9), dtype), np.ones((1, 40), dtype)] for _ in range(2))
+    dots(A, rows, rows, 6, 2, 33, B, compiled[0], 1, add)
+    plain.slim_dot_tile(A, rows, rows, 0, 6, 2, 33, B, by_hand[0], 1, add)
+    mixtures(A, rows, 4, 2, 33, S, compiled[1], 1, first=1)
+    plain.slim_mixture_tile(A, rows, rows, 0, 1, 4, 2, 33, S, by_hand[1], 1)
+    for got, expected in zip(compiled, by_hand, strict=True):
+        close(got, expected, dtype)
+
+
 @numba.njit
 def tiles_alone(A, rows, B, S, G, out, totals):
     simd.dot_tile(A, rows, rows, 0, 0, 4, 2, 33, B, 0, 3, out, 1, False, True)
     simd.mixture_tile(A, rows, rows, 0, 0, 6, 2, S, 3, 2, out, 1, 1, 3, True)
+    simd.slim_dot_tile(A, rows, rows, 0, 6, 2, 33, B, out, 10, True)
+    simd.slim_mixture_tile(A, rows, rows, 0, 0, 6, 2, 20, S, out, 20)
     return simd.total_tile(G, 3, 2, 30, 0.25, True, totals)
 
 
@@ -197,6 +214,8 @@ def test_tiles_by_themselves(dtype):
     assert tiles_alone(A, rows, B, S, G, out, totals) == 0
     close(out[:3, 1:5], B[:3] @ A[rows[:4], 2:35].T, dtype)
     close(out[3:, 1:4], 1 + (S @ A[rows, 2:5])[3:], dtype)
+    close(out[0, 10:16], 1 + B[0] @ A[rows, 2:35].T, dtype)
+    close(out[0, 20:], 1 + S[0] @ A[rows, 2:22], dtype)
     close(totals[:, 2:30], 1 + 0.25 * G.sum(0)[:, 2:30], dtype)
 
 
@@ -239,16 +258,17 @@ def at_the_end_of_memory(array):
 def test_nothing_beyond_an_array_is_touched(dtype, length):
     """A read or a write of one byte too many would end this process."""
     rng = np.random.default_rng(length)
-    A, B, S, H, G = (
-        at_the_end_of_memory(rng.standard_normal(shape).astype(dtype))
-        for shape in ((5, length), (7, length), (7, 5), (7, 5), (7, length))
-    )
     rows = at_the_end_of_memory(np.arange(5))
-    dots(A, rows, rows, 5, 0, length, B, H, 0, False)
-    close(H, B @ A.T, dtype)
-    expected = G + S @ A
-    mixtures(A, rows, 5, 0, length, S, G, 0)
-    close(G, expected, dtype)
+    for k in (1, 7):
+        A, B, S, H, G = (
+            at_the_end_of_memory(rng.standard_normal(shape).astype(dtype))
+            for shape in ((5, length), (k, length), (k, 5), (k, 5), (k, length))
+        )
+        dots(A, rows, rows, 5, 0, length, B, H, 0, False)
+        close(H, B @ A.T, dtype)
+        expected = G + S @ A
+        mixtures(A, rows, 5, 0, length, S, G, 0)
+        close(G, expected, dtype)
     theta, d, grad = (
         at_the_end_of_memory(rng.standard_normal(shape).astype(dtype)) for shape in ((length, 7), (1, 7), (length, 7))
     )
