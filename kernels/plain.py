@@ -18,12 +18,12 @@ def lanes(A):
     return 4
 
 
-def dot_tile(A, rows, ahead, beyond, first, height, offset, length, B, j, width, out, at, add, half):
-    """The tile of `dots` for rows first … first + height − 1 (height 4 or 1) and outputs j … j + width − 1.
+def dot_tile(A, rows, ahead, beyond, first, height, some, offset, length, B, j, width, out, at, add, half):
+    """The tile of `dots` for `some` rows from `first` on, up to `height`, and for outputs j … j + width − 1.
 
     The rows with the same places in `ahead` come next: they are asked for on the way.
     """
-    for r in range(height):
+    for r in range(some):
         for c in range(width):
             total = A.dtype.type(0)
             for v in range(length):
@@ -32,7 +32,7 @@ def dot_tile(A, rows, ahead, beyond, first, height, offset, length, B, j, width,
 
 
 def mixture_tile(A, rows, ahead, beyond, first, count, offset, S, j, width, out, at, vectors, last, half):
-    """The tile of `mixtures` for `vectors` vectors (4 or 1), the last of them cut to `last` lanes, and `width` outputs."""
+    """The tile of `mixtures` for `vectors` vectors (4, 2 or 1), the last of them cut to `last` lanes, and `width` outputs."""
     for c in range(width):
         for v in range((vectors - 1) * lanes(A) + last):
             total = A.dtype.type(0)

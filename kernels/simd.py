@@ -8,7 +8,7 @@
 A tile of dots is `TALL` rows of A by up to `outputs_per_tile` outputs, one of mixtures as many vectors of its columns:
 4 × 5 where there are 32 registers, of 16 lanes with AVX-512 and float32. Then a load feeds two multiplications and more,
 and the CPU's arithmetic is what limits it. Where there is one output alone memory does, and a tile is up to `SLIM` vectors
-of every row. What is left over at the edges is done in smaller tiles, and the last lanes under a mask: nothing is padded.
+of every row, or so many rows. What is left over at the edges is done in smaller tiles or under a mask: nothing is padded.
 A row is found by its number in `rows`, so that shuffled samples cost no copy.
 
 `kernels.plain` says what a tile computes; `kernels.tiles`, `kernels.slim` and `kernels.single` have the instructions.
@@ -60,28 +60,21 @@ def dots(A, rows, ahead, beyond, count, offset, length, B, out, at, add, half):
     Of one output both fetch all.
     """
     k = B.shape[0]
-    if k == 1 and length <= SLIM * lanes(A):
-        slim_dot_tile(A, rows, ahead, beyond, count, offset, length, B, out, at, add)
+    if k == 1:
+        if length <= SLIM * lanes(A):
+            slim_dot_tile(A, rows, ahead, beyond, count, offset, length, B, out, at, add)
+        else:
+            for r in range(0, count, SLIM):
+                some = min(SLIM, count - r)
+                dot_tile(A, rows, ahead, beyond, r, SLIM, some, offset, length, B, 0, 1, out, at + r, add, False)
         return
     tiles = -(-k // outputs_per_tile(A))
-    done = 0
-    if k == 1:
-        done = count - count % SLIM
-        for r in range(0, done, SLIM):
-            dot_tile(A, rows, ahead, beyond, r, SLIM, offset, length, B, 0, 1, out, at + r, add, False)
-    whole = count - count % TALL
-    for r in range(done, whole, TALL):
+    for r in range(0, count, TALL):
+        some = min(TALL, count - r)
         for t in range(tiles):
             j = k * t // tiles
-            dot_tile(
-                A, rows, ahead, beyond, r, TALL, offset, length, B, j, k * (t + 1) // tiles - j, out, at + r, add, half
-            )
-    for r in range(whole, count):
-        for t in range(tiles):
-            j = k * t // tiles
-            dot_tile(
-                A, rows, ahead, beyond, r, 1, offset, length, B, j, k * (t + 1) // tiles - j, out, at + r, add, half
-            )
+            width = k * (t + 1) // tiles - j
+            dot_tile(A, rows, ahead, beyond, r, TALL, some, offset, length, B, j, width, out, at + r, add, half)
 
 
 def _mixtures_signature(real):

@@ -70,9 +70,8 @@ def _sums_function(context: Any, real: Any, builder: Any, arguments: Any) -> Any
         return function
     v = Vectors(context, inner, real)
     vectors, out, some, add = function.args
-    total, mask = v.sums([inner.load(inner.gep(vectors, [LONG(r)])) for r in range(SLIM)]), v.mask(some, SLIM)
-    before = inner.select(add, v.load_some(out, mask), ir.Constant(total.type, None))
-    v.store_some(inner.fadd(total, before), out, mask)
+    total = v.sums([inner.load(inner.gep(vectors, [LONG(r)])) for r in range(SLIM)])
+    v.add_some(total, out, v.mask(some, SLIM), add)
     inner.ret_void()
     return function
 
@@ -165,5 +164,5 @@ def _call(
     kind = signature.args[0].dtype
     per_vector = LONG(register_bytes(context) // (kind.bitwidth // 8))
     number = builder.sdiv(builder.add(last, builder.sub(per_vector, LONG(1))), per_vector)
-    real = context.get_value_type(kind)
-    call_by_number(builder, number, SLIM, lambda each: function(context, real, each, builder, given), given)
+    real, numbers = context.get_value_type(kind), range(1, SLIM + 1)
+    call_by_number(builder, number, numbers, lambda each: function(context, real, each, builder, given), given)

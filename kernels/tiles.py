@@ -17,6 +17,7 @@ from kernels.vectors import LONG, Vectors, register_bytes
 
 # Rows of A, or vectors of its columns, in a tile of several outputs; where there is one output, twice as many.
 TALL, SLIM = 4, 8
+SEVERAL = 2  # outputs, at least
 NOTHING = ir.VoidType()
 
 
@@ -59,12 +60,12 @@ class Matrix:
 
 
 def call_by_number(
-    builder: Any, number: Any, most: int, function: Callable[[int], Any], arguments: Sequence[Any]
+    builder: Any, number: Any, numbers: range, function: Callable[[int], Any], arguments: Sequence[Any]
 ) -> None:
-    """Call the function for `number`, from 1 to `most`, which is known only when the kernel runs."""
+    """Call the function for `number`, one of `numbers`, which is known only when the kernel runs."""
     after = builder.append_basic_block("after")
     choice = builder.switch(number, after)
-    for each in range(1, most + 1):
+    for each in numbers:
         block = builder.append_basic_block(f"number{each}")
         choice.add_case(LONG(each), block)
         with builder.goto_block(block):
@@ -74,10 +75,10 @@ def call_by_number(
 
 
 def call_by_width(
-    context: Any, builder: Any, width: Any, function: Callable[[int], Any], arguments: Sequence[Any]
+    context: Any, builder: Any, width: Any, function: Callable[[int], Any], arguments: Sequence[Any], least: int = 1
 ) -> None:
-    """Call the function for `width`, a number of outputs in a tile."""
-    call_by_number(builder, width, _widest(context), function, arguments)
+    """Call the function for `width`, a number of outputs in a tile, `least` or more."""
+    call_by_number(builder, width, range(least, _widest(context) + 1), function, arguments)
 
 
 def once_in_module(builder: Any, name: str, kinds: Sequence[Any], result: Any = NOTHING) -> tuple[Any, Any]:
@@ -91,12 +92,15 @@ def once_in_module(builder: Any, name: str, kinds: Sequence[Any], result: Any = 
 
 
 def _dots_function(context: Any, real: Any, height: int, width: int, builder: Any, arguments: Sequence[Any]) -> Any:
-    """`height` rows of A times `width` rows of B, along both: a pointer each row of A, B, its stride, out, its stride, …"""
+    """`height` rows of A times `width` rows of B, along both, of which `some` rows are wanted.
+
+    A pointer each row of A and each that comes next, B, its stride, out, its stride, some, length, add, half.
+    """
     function, inner = once_in_module(builder, f"dots_{height}x{width}_{real}", arguments)
     if inner is None:
         return function
     v = Vectors(context, inner, real)
-    *a, b, b_stride, out, out_stride, length, add, half = function.args
+    *a, b, b_stride, out, out_stride, some, length, add, half = function.args
     a, next_rows = a[:height], a[height:]
     b_rows = [inner.gep(b, [inner.mul(b_stride, LONG(c))]) for c in range(width)]
     totals = [
@@ -128,37 +132,38 @@ def _dots_function(context: Any, real: Any, height: int, width: int, builder: An
         fetch(whole)
         mask = v.mask(inner.sub(length, whole))
         step(lambda pointer: v.load_some(pointer, mask), whole)
+    wanted = v.mask(some, height)
     for c in range(width):
-        total = v.sums([inner.load(each) for each in totals[c]])
-        target = inner.bitcast(inner.gep(out, [inner.mul(out_stride, LONG(c))]), total.type.as_pointer())
-        before = inner.select(add, inner.load(target, align=v.bytes), ir.Constant(total.type, None))
-        inner.store(inner.fadd(total, before), target, align=v.bytes)
+        target = inner.gep(out, [inner.mul(out_stride, LONG(c))])
+        v.add_some(v.sums([inner.load(each) for each in totals[c]]), target, wanted, add)
     inner.ret_void()
     return function
 
 
 @intrinsic(prefer_literal=True)
-def dot_tile(typing_context: Any, A: Any, rows: Any, ahead: Any, beyond: Any, first: Any, height: Any, offset: Any,
-             length: Any, B: Any, j: Any, width: Any, out: Any, at: Any, add: Any, half: Any) -> Any:  # fmt: skip
+def dot_tile(typing_context: Any, A: Any, rows: Any, ahead: Any, beyond: Any, first: Any, height: Any, some: Any,
+             offset: Any, length: Any, B: Any, j: Any, width: Any, out: Any, at: Any, add: Any, half: Any) -> Any:  # fmt: skip
     """`dot_tile`, as instructions; `height` is a literal."""
     if not isinstance(height, types.IntegerLiteral):
         return None
     tall = height.literal_value
-    kinds = (A, rows, ahead, types.int64, types.int64, height, types.int64, types.int64, B, types.int64, types.int64,
-             out, types.int64, types.boolean, types.boolean)  # fmt: skip
+    kinds = (A, rows, ahead, types.int64, types.int64, height, types.int64, types.int64, types.int64, B, types.int64,
+             types.int64, out, types.int64, types.boolean, types.boolean)  # fmt: skip
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         real = context.get_value_type(signature.args[0].dtype)
         a, numbers, later, b, target = (
-            Matrix(context, builder, signature.args[i], arguments[i]) for i in (0, 1, 2, 8, 11)
+            Matrix(context, builder, signature.args[i], arguments[i]) for i in (0, 1, 2, 9, 12)
         )
-        _, _, _, beyond, first, _, offset, length, _, j, width, _, at, add, half = arguments
+        _, _, _, beyond, first, _, some, offset, length, _, j, width, _, at, add, half = arguments
+        last = builder.sub(some, LONG(1))
+        within = [builder.select(builder.icmp_signed("<", LONG(r), last), LONG(r), last) for r in range(tall)]
         samples = [
-            (builder.load(builder.gep(listed.data, [builder.add(first, LONG(r))])), column)
+            (builder.load(builder.gep(listed.data, [builder.add(first, r)])), column)
             for listed, column in ((numbers, offset), (later, builder.add(offset, beyond)))
-            for r in range(tall)
+            for r in within
         ]
-        given = [*(a.at(*place) for place in samples), b.at(j, LONG(0)), b.width, target.at(j, at), target.width,
+        given = [*(a.at(*place) for place in samples), b.at(j, LONG(0)), b.width, target.at(j, at), target.width, some,
                  length, add, half]  # fmt: skip
 
         def function(width: int) -> Any:
@@ -167,7 +172,7 @@ def dot_tile(typing_context: Any, A: Any, rows: Any, ahead: Any, beyond: Any, fi
         if tall > TALL:
             builder.call(function(1), given)
         else:
-            call_by_width(context, builder, width, function, given)
+            call_by_width(context, builder, width, function, given, SEVERAL)
         return context.get_dummy_value()
 
     return types.void(*kinds), generate
@@ -238,9 +243,11 @@ def mixture_tile(typing_context: Any, A: Any, rows: Any, ahead: Any, beyond: Any
         numbers, later = (builder.gep(each.data, [first]) for each in (numbers, later))
         given = [a.at(LONG(0), offset), a.width, numbers, later, beyond, count, s.at(j, first), s.width,
                  target.at(j, at), target.width, last, half]  # fmt: skip
-        call_by_width(
-            context, builder, width, lambda each: _mixture_function(context, real, several, each, builder, given), given
-        )
+
+        def function(width: int) -> Any:
+            return _mixture_function(context, real, several, width, builder, given)
+
+        call_by_width(context, builder, width, function, given, SEVERAL)
         return context.get_dummy_value()
 
     return types.void(*kinds), generate

@@ -60,6 +60,11 @@ class Vectors:
         kind = ir.FunctionType(ir.VoidType(), [value.type, pointer.type, INT, mask.type])
         self.builder.call(self._intrinsic("masked.store", kind, mask), [value, pointer, INT(self.bytes), mask])
 
+    def add_some(self, value: Any, pointer: Any, mask: Any, add: Any) -> None:
+        """Put the lanes of the mask there, or `add` them to what is there."""
+        before = self.builder.select(add, self.load_some(pointer, mask), ir.Constant(value.type, None))
+        self.store_some(self.builder.fadd(value, before), pointer, mask)
+
     def spread(self, value: Any, vector: ir.VectorType | None = None) -> Any:
         """A vector of one value in all lanes."""
         vector = vector or self.vector

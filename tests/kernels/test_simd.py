@@ -171,9 +171,9 @@ def test_the_plain_tiles_are_the_same(dtype):
     compiled = [np.ones((5, 40), dtype) for _ in range(3)]
     by_hand = [np.ones((5, 40), dtype) for _ in range(3)]
     dots(A, rows, rows, 4, 2, 33, B, compiled[0], 1, False)
-    plain.dot_tile(A, rows, rows, 0, 0, 4, 2, 33, B, 0, 5, by_hand[0], 1, False, True)
+    plain.dot_tile(A, rows, rows, 0, 0, 4, 4, 2, 33, B, 0, 5, by_hand[0], 1, False, True)
     dots(A, rows, rows, 1, 2, 33, B, compiled[1], 1, True)
-    plain.dot_tile(A, rows, rows, 0, 0, 1, 2, 33, B, 0, 5, by_hand[1], 1, True, True)
+    plain.dot_tile(A, rows, rows, 0, 0, 4, 1, 2, 33, B, 0, 5, by_hand[1], 1, True, True)
     mixtures(A, rows, 6, 2, 3, S, compiled[2], 1)
     plain.mixture_tile(A, rows, rows, 0, 0, 6, 2, S, 0, 5, by_hand[2], 1, 1, 3, True)
     for got, expected in zip(compiled, by_hand, strict=True):
@@ -197,7 +197,7 @@ def test_the_plain_tiles_of_one_output_are_the_same(dtype, add):
 
 @numba.njit
 def tiles_alone(A, rows, B, S, G, out, totals):
-    simd.dot_tile(A, rows, rows, 0, 0, 4, 2, 33, B, 0, 3, out, 1, False, True)
+    simd.dot_tile(A, rows, rows, 0, 0, 4, 3, 2, 33, B, 0, 3, out, 1, False, True)
     simd.mixture_tile(A, rows, rows, 0, 0, 6, 2, S, 3, 2, out, 1, 1, 3, True)
     simd.slim_dot_tile(A, rows, rows, 0, 6, 2, 33, B, out, 10, True)
     simd.slim_mixture_tile(A, rows, rows, 0, 0, 6, 2, 20, S, out, 20)
@@ -212,7 +212,8 @@ def test_tiles_by_themselves(dtype):
     rows = np.array([5, 0, 3, 1, 2, 4])
     out, totals = np.ones((5, 40), dtype), np.ones((5, 37), dtype)
     assert tiles_alone(A, rows, B, S, G, out, totals) == 0
-    close(out[:3, 1:5], B[:3] @ A[rows[:4], 2:35].T, dtype)
+    close(out[:3, 1:4], B[:3] @ A[rows[:3], 2:35].T, dtype)
+    np.testing.assert_array_equal(out[:3, 4], 1)
     close(out[3:, 1:4], 1 + (S @ A[rows, 2:5])[3:], dtype)
     close(out[0, 10:16], 1 + B[0] @ A[rows, 2:35].T, dtype)
     close(out[0, 20:], 1 + S[0] @ A[rows, 2:22], dtype)
