@@ -14,8 +14,10 @@ from harness.contract import Claim, Evidence, axes, counted
 
 SOURCE = "the bench's own bars"
 BENCH = "numba"
+TURNED = "numba_turned"  # the bench in the other layout
 # Written around what the library's users see: the bars are against what they write, and these stand beside it.
 TUNED = "_tuned"
+COLUMNS = 1.25  # times as long as rows, at most
 SLACK = 0.95  # nowhere slower than a peer by more than this
 CLOSEST = 10
 AXES = ["work", "loss", "layout", "samples", "features", "classes", "batch_size", "order", "dtype"]
@@ -105,7 +107,7 @@ def _against_the_best(bar: Bar, runs: pd.DataFrame, history: pd.DataFrame) -> Ev
         return None
     mine = mine.sort_values("time/ratio")
     is_tuned = mine["backend"].str.endswith(TUNED)
-    tuned, others = mine[is_tuned], mine[~is_tuned & (mine["backend"] != BENCH)]
+    tuned, others = mine[is_tuned], mine[~is_tuned & ~mine["backend"].isin([BENCH, TURNED])]
     if others.empty:
         return None
     best = others.iloc[0]
@@ -138,10 +140,25 @@ def _of_the_roof(bar: Bar, runs: pd.DataFrame, history: pd.DataFrame) -> Evidenc
     )
 
 
+def _cost_of_columns(runs: pd.DataFrame, history: pd.DataFrame) -> Evidence | None:
+    mine = _matching(runs, {**_softmax(60000), **F32, "backend": TURNED})
+    if mine.empty:
+        return None
+    run = mine.iloc[0]
+    return Evidence(
+        quantity="time over samples as columns ÷ time over samples as rows",
+        predicted=COLUMNS,
+        samples=_rounds(history, run, "rounds/ratio").tolist(),
+        accept=(0.0, COLUMNS),
+        of="median",
+        conditions=f"both by the bench, in turns: {1e3 * run['time/peer_s']:.3g} and {1e3 * run['time/bench_s']:.3g} ms",
+    )
+
+
 def _nowhere_slower(runs: pd.DataFrame, history: pd.DataFrame) -> Evidence | None:
     if not {"backend", "time/ratio"} <= set(runs):
         return None
-    others = runs[runs["backend"] != BENCH].sort_values("time/ratio")
+    others = runs[~runs["backend"].isin([BENCH, TURNED])].sort_values("time/ratio")
     if others.empty:
         return None
     lost = others[others["time/ratio_high"] < SLACK]
@@ -173,5 +190,11 @@ def _table(runs: pd.DataFrame) -> str:
 CLAIMS = (
     *(Claim(bar.id, bar.statement, SOURCE, partial(_against_the_best, bar)) for bar in RATIOS),
     *(Claim(bar.id, bar.statement, SOURCE, partial(_of_the_roof, bar)) for bar in ROOFS),
+    Claim(
+        "columns",
+        f"{SHAPES['large']}: columns take at most {COLUMNS:g} times as long as rows",
+        SOURCE,
+        _cost_of_columns,
+    ),
     Claim("peers-nowhere-slower", "nowhere is the bench more than 5 % slower than a peer", SOURCE, _nowhere_slower),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import signal
 import tempfile
 from pathlib import Path
 
@@ -12,6 +13,9 @@ os.environ.setdefault("NUMBA_CACHE_DIR", str(Path(tempfile.gettempdir()) / f"pys
 
 import pytest
 from problems import DTYPES, LAYOUTS, LOSSES
+
+# What a script starts in the background is deaf to Ctrl-C, and so would be what a test starts and interrupts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(params=[p.values[0] for p in LOSSES])

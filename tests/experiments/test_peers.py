@@ -200,7 +200,9 @@ def evidence(id, runs, history):
 
 @pytest.mark.parametrize("bar", RATIOS, ids=lambda bar: bar.id)
 def test_a_bar_is_held_against_the_best_peer(bar):
-    runs, history = runs_of(bar.settings, numba=1.02, torch=7.0, numpy=5.0, jax_tuned=1.5, torch_tuned=1.25)
+    runs, history = runs_of(
+        bar.settings, numba=1.02, numba_turned=1.1, torch=7.0, numpy=5.0, jax_tuned=1.5, torch_tuned=1.25
+    )
     found = evidence(bar.id, runs, history)
     assert found.samples == pytest.approx([4.95, 5.0, 5.05])
     assert found.accept == (bar.least, np.inf)
@@ -222,8 +224,19 @@ def test_the_roof_is_held_against_the_bench_in_every_race(bar):
     assert evidence(bar.id, *runs_of({**bar.settings, "dtype": "float16"}, numpy=5.0)) is None
 
 
+def test_what_columns_cost_is_the_bench_against_itself():
+    settings = next(bar.settings for bar in RATIOS if bar.id == "peers-large")
+    found = evidence("columns", *runs_of(settings, numba=1.0, numpy=5.0, numba_turned=1.2))
+    assert found.samples == pytest.approx([1.2 * 0.99, 1.2, 1.2 * 1.01])
+    assert found.accept == (0, 1.25)
+    assert "2.4e+03 and 2e+03 ms" in found.conditions
+    assert evidence("columns", *runs_of(settings, numba=1.0, numpy=5.0)) is None
+    other = {**settings, "layout": "columns"}
+    assert evidence("columns", *runs_of(other, numba_turned=0.8)) is None
+
+
 def test_nowhere_slower_looks_at_every_race():
-    runs, history = runs_of(RATIOS[0].settings, numba=0.5, numpy=5.0, jax_tuned=0.9)
+    runs, history = runs_of(RATIOS[0].settings, numba=0.5, numba_turned=0.4, numpy=5.0, jax_tuned=0.9)
     found = evidence("peers-nowhere-slower", runs, history)
     assert found.samples == pytest.approx([0.9 * 0.99, 0.9, 0.9 * 1.01])
     assert found.of == "median"
