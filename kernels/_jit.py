@@ -16,7 +16,8 @@ import inspect
 import os
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import FunctionType
 from typing import Any, TypeVar, cast
@@ -25,7 +26,9 @@ import numba
 import numpy as np
 from llvmlite import binding as llvm
 from numba import types
-from numba.core import cgutils
+from numba.core import cgutils, event
+from numba.core.codegen import JITCodeLibrary
+from numba.core.compiler_lock import global_compiler_lock
 from numba.core.extending import _Intrinsic
 from numba.extending import overload, register_jitable
 
@@ -74,28 +77,72 @@ def cache_folder() -> Path:
 _FOLDER = str(cache_folder())
 
 
+# Numba has no types: to mypy its class is Any.
+class _Nesting(event.Listener):  # type: ignore[misc]
+    """Of each function that is being compiled, from the outermost on: is it to be taken in, and has it taken in others?"""
+
+    def __init__(self) -> None:
+        self.functions: list[list[bool]] = []
+
+    def on_start(self, event: Any) -> None:
+        if self.functions:
+            self.functions[-1][1] = True
+        self.functions.append([event.data["dispatcher"].targetoptions.get("forceinline", False), False])
+
+    def on_end(self, event: Any) -> None:
+        self.functions.pop()
+
+    def both(self) -> bool:
+        """Of the innermost."""
+        return self.functions[-1:] == [[True, True]]
+
+
+@contextmanager
+def _optimised_once() -> Iterator[None]:
+    """Within, what is taken in together with what it has taken in itself is optimised where it ends up, and not before.
+
+    Numba would do it at every level anew: a seventh of a kernel's compilation. What takes in nothing itself is small, and
+    its loops are best looked at alone: with those left to the kernel as well, passes by slices were a tenth slower.
+    """
+    nesting, optimise = _Nesting(), JITCodeLibrary._optimize_final_module
+
+    def optimise_the_rest(library: Any) -> None:
+        if not nesting.both():
+            optimise(library)
+
+    JITCodeLibrary._optimize_final_module = optimise_the_rest
+    try:
+        with event.install_listener("numba:compile", nesting):
+            yield
+    finally:
+        JITCodeLibrary._optimize_final_module = optimise
+
+
+@contextmanager
+def _settings() -> Iterator[None]:
+    """Within, the cache folder, which is read when a function is decorated, is ours: for everybody else's it stays.
+
+    And no garbage is collected: a compiler's many objects live on, and to look through them again and again takes a tenth of
+    its time.
+    """
+    before, collected = numba.config.CACHE_DIR, gc.isenabled()
+    numba.config.CACHE_DIR = _FOLDER
+    gc.disable()
+    try:
+        yield
+    finally:
+        numba.config.CACHE_DIR = before
+        if collected:
+            gc.enable()
+
+
 def _compile(signature: Any, parts: tuple[type, ...], **flags: Any) -> Callable[[F], F]:
     covered = all(part.__module__.startswith(f"{__package__}.") for part in parts)
 
     def decorate(function: F) -> F:
-        # The cache folder is read when a function is decorated: set it for ours, leave it for everybody else's.
-        before, collected = numba.config.CACHE_DIR, gc.isenabled()
-        numba.config.CACHE_DIR = _FOLDER
-        gc.disable()  # a compiler's many objects live on: to look through them again and again takes a tenth of its time
-        try:
-            options = {
-                "fastmath": FASTMATH,
-                "cache": covered,
-                "nogil": True,
-                "error_model": "numpy",
-                **NO_C_FORM,
-                **flags,
-            }
+        options = {"fastmath": FASTMATH, "cache": covered, "nogil": True, "error_model": "numpy", **NO_C_FORM, **flags}
+        with global_compiler_lock, _optimised_once(), _settings():
             return cast(F, numba.njit(signature, **options)(function))
-        finally:
-            numba.config.CACHE_DIR = before
-            if collected:
-                gc.enable()
 
     return decorate
 
@@ -168,7 +215,6 @@ def _publish(function: Callable[..., Any], signature: Any, *parts: type, threads
     return symbol
 
 
-# Numba has no types: to mypy its class is Any.
 class _Named(_Intrinsic):  # type: ignore[misc]
     """An intrinsic that is its name where it stands in a closure: the disk cache would take another for new each time."""
 

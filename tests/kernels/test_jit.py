@@ -9,6 +9,7 @@ from pathlib import Path
 import numba
 import numpy as np
 import pytest
+from numba.core.codegen import JITCodeLibrary
 from problems import LAYOUTS, LOSSES, problem
 
 import kernels
@@ -43,6 +44,35 @@ def test_every_kernel_is_compiled_with_these_flags():
         )
         assert options.get("parallel", False) == shares_out
     assert any(kernel.targetoptions.get("parallel", False) for kernel in _jit._linked)
+
+
+@compiled
+def test_what_is_taken_in_with_others_is_optimised_where_it_ends_up(monkeypatch):
+    optimised, optimise = [], JITCodeLibrary._optimize_final_module
+
+    def note(library):
+        optimised.append(library.name.rpartition(".")[2])
+        optimise(library)
+
+    monkeypatch.setattr(JITCodeLibrary, "_optimize_final_module", note)
+
+    @_jit.inline
+    def inner(x):
+        return x + 1
+
+    @_jit.inline
+    def outer(x):
+        return 2 * inner(x)
+
+    def kernel(x):
+        return outer(x) + inner(x)
+
+    class Foreign:
+        """Keeps the kernel from the disk."""
+
+    assert _jit.serial(numba.types.float64(numba.types.float64), Foreign)(kernel)(3.0) == 12
+    assert set(optimised) == {"inner", "kernel"}
+    assert JITCodeLibrary._optimize_final_module is note
 
 
 INSTRUCTIONS = (
