@@ -20,7 +20,8 @@ from harness.timing import CONFIDENCE, median_interval
 from kernels import threads
 from kernels.ceilings import GEMM_FLOP, READ_BYTES, multiplying, reading, roofline, working
 
-BENCH, PEER, CEILING = ARMS = "bench", "peer", "ceiling"
+# In their order of turns, there and back: the bench is next to each of the others.
+CEILING, BENCH, PEER = ARMS = "ceiling", "bench", "peer"
 # How far the two results may be apart, relative to their norm: rounding, which the steps of an epoch pass on.
 AGREEMENT = {"float32": 1e-3, "float64": 1e-9}
 # Times 1/n: λmax of a batch's XᵀX/b is of the order of n, so that no step overshoots.
