@@ -80,7 +80,7 @@ def pools(name):
         import torch
 
         return {torch.get_num_threads()}
-    if name == "numba":
+    if name.startswith("numba"):
         import numba
 
         return {numba.get_num_threads()}
