@@ -15,6 +15,7 @@ from harness.contract import Claim, Evidence, axes, counted
 SOURCE = "the bench's own bars"
 BENCH = "numba"
 TURNED = "numba_turned"  # the bench in the other layout
+OWN = [BENCH, TURNED]  # no peers
 # Written around what the library's users see: the bars are against what they write, and these stand beside it.
 TUNED = "_tuned"
 COLUMNS = 1.25  # times as long as rows, at most
@@ -107,7 +108,7 @@ def _against_the_best(bar: Bar, runs: pd.DataFrame, history: pd.DataFrame) -> Ev
         return None
     mine = mine.sort_values("time/ratio")
     is_tuned = mine["backend"].str.endswith(TUNED)
-    tuned, others = mine[is_tuned], mine[~is_tuned & ~mine["backend"].isin([BENCH, TURNED])]
+    tuned, others = mine[is_tuned], mine[~is_tuned & ~mine["backend"].isin(OWN)]
     if others.empty:
         return None
     best = others.iloc[0]
@@ -158,7 +159,7 @@ def _cost_of_columns(runs: pd.DataFrame, history: pd.DataFrame) -> Evidence | No
 def _nowhere_slower(runs: pd.DataFrame, history: pd.DataFrame) -> Evidence | None:
     if not {"backend", "time/ratio"} <= set(runs):
         return None
-    others = runs[~runs["backend"].isin([BENCH, TURNED])].sort_values("time/ratio")
+    others = runs[~runs["backend"].isin(OWN)].sort_values("time/ratio")
     if others.empty:
         return None
     lost = others[others["time/ratio_high"] < SLACK]

@@ -215,7 +215,7 @@ def _publish(function: Callable[..., Any], signature: Any, *parts: type, threads
     return symbol
 
 
-class _Named(_Intrinsic):  # type: ignore[misc]
+class _Named(_Intrinsic):  # type: ignore[misc]  # Any, to mypy, as above
     """An intrinsic that is its name where it stands in a closure: the disk cache would take another for new each time."""
 
     def __reduce__(self) -> Any:

@@ -109,9 +109,9 @@ def take(count: int) -> Ceilings:
 
 def _rates(count: int) -> Ceilings:
     """What so many threads do, all at work."""
-    a, b, c = (np.ones(READ_BYTES // 4, np.float32) for _ in range(3))
     with working(count):
         read = READ_BYTES / _shortest(reading())
+        a, b, c = (np.ones(READ_BYTES // 4, np.float32) for _ in range(3))
         triad = 3 * READ_BYTES / _shortest(lambda: _triad()(a, b, c, np.float32(0.5)))
         sgemm, dgemm = (GEMM_FLOP / _shortest(multiplying(dtype)) for dtype in (np.float32, np.float64))
         fork = _shortest(lambda: _fork()(REGIONS, count)) / REGIONS

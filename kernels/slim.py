@@ -17,7 +17,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from kernels.tiles import SLIM, Matrix, call_by_number, once_in_module
-from kernels.vectors import LONG, Vectors, register_bytes
+from kernels.vectors import LONG, Vectors
 
 
 def _small(builder: Any, name: str, arguments: Sequence[Any]) -> tuple[Any, Any]:
@@ -28,7 +28,7 @@ def _small(builder: Any, name: str, arguments: Sequence[Any]) -> tuple[Any, Any]
     return function, inner
 
 
-class Rows:
+class RowVectors:
     """Rows of a matrix, `vectors` vectors of each, the last of them cut to its first lanes: `last` numbers in all."""
 
     def __init__(self, v: Vectors, vectors: int, last: Any, data: Any, stride: Any, rows: Any, ahead: Any, beyond: Any):
@@ -83,7 +83,7 @@ def _dots_function(context: Any, real: Any, vectors: int, builder: Any, argument
         return function
     v = Vectors(context, inner, real)
     *matrix, count, b, out, last, add = function.args
-    rows = Rows(v, vectors, last, *matrix)
+    rows = RowVectors(v, vectors, last, *matrix)
     ys, totals = rows.load(b), cgutils.alloca_once(inner, v.vector, SLIM)
     with cgutils.for_range_slice(inner, LONG(0), count, LONG(SLIM), LONG) as (first, _):
         left = inner.sub(count, first)
@@ -93,7 +93,8 @@ def _dots_function(context: Any, real: Any, vectors: int, builder: Any, argument
             for x, y in zip(rows.at(inner.add(first, loop.index)), ys, strict=True):
                 total = v.multiply_add(x, y, total)
             inner.store(total, inner.gep(totals, [loop.index]))
-        inner.call(_sums_function(context, real, inner, finish := [totals, inner.gep(out, [first]), some, add]), finish)
+        finish = [totals, inner.gep(out, [first]), some, add]
+        inner.call(_sums_function(context, real, inner, finish), finish)
     inner.ret_void()
     return function
 
@@ -125,7 +126,7 @@ def _mixture_function(context: Any, real: Any, vectors: int, builder: Any, argum
         return function
     v = Vectors(context, inner, real)
     *matrix, count, s, out, last = function.args
-    rows, nothing = Rows(v, vectors, last, *matrix), ir.Constant(v.vector, None)
+    rows, nothing = RowVectors(v, vectors, last, *matrix), ir.Constant(v.vector, None)
     totals = [cgutils.alloca_once_value(inner, nothing) for _ in range(vectors)]
     with cgutils.for_range(inner, count) as loop:
         weight = v.spread(inner.load(inner.gep(s, [loop.index])))
@@ -161,8 +162,7 @@ def _call(
     context: Any, builder: Any, signature: Any, function: Callable[..., Any], last: Any, given: list[Any]
 ) -> None:
     """Call `function` for as many vectors as hold `last` numbers, up to `SLIM`."""
-    kind = signature.args[0].dtype
-    per_vector = LONG(register_bytes(context) // (kind.bitwidth // 8))
-    number = builder.sdiv(builder.add(last, builder.sub(per_vector, LONG(1))), per_vector)
-    real, numbers = context.get_value_type(kind), range(1, SLIM + 1)
+    real, numbers = context.get_value_type(signature.args[0].dtype), range(1, SLIM + 1)
+    lanes = Vectors(context, builder, real).lanes
+    number = builder.sdiv(builder.add(last, LONG(lanes - 1)), LONG(lanes))
     call_by_number(builder, number, numbers, lambda each: function(context, real, each, builder, given), given)

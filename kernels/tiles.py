@@ -42,7 +42,7 @@ def lanes(typing_context: Any, A: Any) -> Any:
     """A constant of the CPU and of A's kind of number."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return LONG(register_bytes(context) // (signature.args[0].dtype.bitwidth // 8))
+        return LONG(Vectors(context, builder, context.get_value_type(signature.args[0].dtype)).lanes)
 
     return types.int64(A), generate
 
