@@ -293,6 +293,8 @@ def _roofline(figure: Roofline, runs: pd.DataFrame, every: pd.DataFrame) -> go.F
                 hovertemplate="%{text}<br>%{x:.3g} flop/byte: %{y:.3g} flop/s<extra></extra>",
             )
         )  # fmt: skip
-    drawn.update_xaxes(title_text="flop per byte of memory traffic", type="log")
-    drawn.update_yaxes(title_text=figure.y, type="log")
+    # Left to itself, a log axis names every digit, one on top of the other.
+    drawn.update_xaxes(title_text="flop per byte of memory traffic", type="log", dtick="D2")
+    wide = data[figure.y].max() > 10 * data[figure.y].min()
+    drawn.update_yaxes(title_text="flop per second", type="log", dtick="D2" if wide else None)
     return drawn
