@@ -196,11 +196,17 @@ def test_the_plain_tiles_of_one_output_are_the_same(dtype, add):
 
 
 @numba.njit
+def lanes_of(A):
+    return simd.lanes(A)
+
+
+@numba.njit
 def tiles_alone(A, rows, B, S, G, out, totals):
     simd.dot_tile(A, rows, rows, 0, 0, 4, 3, 2, 33, B, 0, 3, out, 1, False, True)
-    simd.mixture_tile(A, rows, rows, 0, 0, 6, 2, S, 3, 2, out, 1, 1, 3, True)
-    simd.slim_dot_tile(A, rows, rows, 0, 6, 2, 33, B, out, 10, True)
-    simd.slim_mixture_tile(A, rows, rows, 0, 0, 6, 2, 20, S, out, 20)
+    lanes = simd.lanes(A)
+    simd.mixture_tile(A, rows, rows, 0, 0, 6, 2, S, 3, 2, out, 1, 1, lanes - 1, True)
+    simd.slim_dot_tile(A, rows, rows, 0, 6, 2, 2 * lanes + 1, B, out, 20, True)
+    simd.slim_mixture_tile(A, rows, rows, 0, 0, 6, 2, lanes + 1, S, out, 20)
     return simd.total_tile(G, 3, 2, 30, 0.25, True, totals)
 
 
@@ -211,12 +217,13 @@ def test_tiles_by_themselves(dtype):
     A, B, S, G = (rng.standard_normal(shape).astype(dtype) for shape in ((6, 40), (5, 33), (5, 6), (3, 5, 37)))
     rows = np.array([5, 0, 3, 1, 2, 4])
     out, totals = np.ones((5, 40), dtype), np.ones((5, 37), dtype)
+    expected, n = np.ones_like(out), lanes_of(A)
+    expected[:3, 1:4] = B[:3] @ A[rows[:3], 2:35].T
+    expected[3:, 1:n] += (S @ A[rows, 2 : n + 1])[3:]
+    expected[0, 20:26] += B[0, : 2 * n + 1] @ A[rows, 2 : 2 * n + 3].T
+    expected[0, 20 : n + 21] += S[0] @ A[rows, 2 : n + 3]
     assert tiles_alone(A, rows, B, S, G, out, totals) == 0
-    close(out[:3, 1:4], B[:3] @ A[rows[:3], 2:35].T, dtype)
-    np.testing.assert_array_equal(out[:3, 4], 1)
-    close(out[3:, 1:4], 1 + (S @ A[rows, 2:5])[3:], dtype)
-    close(out[0, 10:16], 1 + B[0] @ A[rows, 2:35].T, dtype)
-    close(out[0, 20:], 1 + S[0] @ A[rows, 2:22], dtype)
+    close(out, expected, dtype)
     close(totals[:, 2:30], 1 + 0.25 * G.sum(0)[:, 2:30], dtype)
 
 
