@@ -15,6 +15,8 @@ NO_ORDER = np.empty(0, np.int64)
 
 
 def _array(name: str, a: ArrayLike) -> NDArray[Any]:
+    if a is None:
+        raise ValueError(f"{name}: None; should be an array")
     if isinstance(a, np.ma.MaskedArray):
         raise ValueError(f"{name}: a masked array; should be filled, or the masked samples left out")
     try:
@@ -35,7 +37,8 @@ def floats(name: str, a: ArrayLike, ndim: tuple[int, ...], dtype: np.dtype[Any] 
         foreign = array.dtype.newbyteorder("=") in FLOATS
         raise ValueError(f"{name}: {array.dtype}; should be float32 or float64{', in native byte order' * foreign}")
     if array.size == 0:
-        raise ValueError(f"{name}: empty, shape {array.shape}; should have at least one sample and one feature")
+        least = "feature and one output" if name == "theta" else "sample and one feature"
+        raise ValueError(f"{name}: empty, shape {array.shape}; should have at least one {least}")
     return array
 
 
@@ -50,9 +53,9 @@ def targets(y: ArrayLike, kind: Target, samples: int, width: int, dtype: np.dtyp
         raise ValueError(f"y: shape {array.shape}; should be {shape}, {kind.value} for {samples} samples")
     wanted = "iu" if kind is Target.CLASS else "biuf"
     if array.dtype.kind not in wanted:
-        example = "int64" if kind is Target.CLASS else str(dtype)
+        example = "an integer type such as int64" if kind is Target.CLASS else str(dtype)
         raise ValueError(f"y: {array.dtype}; should be {example}, {kind.value}")
-    with np.errstate(over="ignore"):  # a number too big for float32 becomes an infinity, and is refused as one
+    with np.errstate(over="ignore"):  # a number too big for float32 becomes an infinity, which `fits` refuses
         return np.ascontiguousarray(array, np.int64 if kind is Target.CLASS else dtype)
 
 
@@ -69,6 +72,12 @@ def labels(y: ArrayLike, kind: Target, width: int) -> None:
         _refuse(array, (array != 0) & (array != 1), "0 or 1")
     if kind is Target.COUNTS:
         _refuse(array, ~(array >= 0), "counts of 0 or more")
+
+
+def fits(y: ArrayLike, taken: NDArray[Any]) -> None:
+    """Raise ValueError for the first finite target that, `taken` in X's dtype, is an infinity."""
+    array = _array("y", y)
+    _refuse(array, np.isfinite(array) & np.isinf(taken), f"small enough for {taken.dtype}, as X is")
 
 
 def _refuse(array: NDArray[Any], bad: NDArray[np.bool_], should: str) -> None:
@@ -88,7 +97,9 @@ def order(indices: ArrayLike | None, samples: int) -> NDArray[np.int64]:
     if indices is None:
         return NO_ORDER
     array = _array("order", indices)
-    if array.ndim != 1 or array.dtype.kind not in "iu" or array.size == 0:
+    if array.shape == (0,):
+        raise ValueError(f"order: empty; should visit at least one of the samples 0..{samples - 1}")
+    if array.ndim != 1 or array.dtype.kind not in "iu":
         raise ValueError(
             f"order: {array.dtype} of shape {array.shape}; should be a 1-d array of integers in 0..{samples - 1}"
         )

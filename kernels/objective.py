@@ -137,7 +137,8 @@ class Objective:
         ValueError is raised and θ stays as it was; if θ diverges, it holds the inf or NaN it came to.
         """
         if not isinstance(theta, np.ndarray) or not theta.flags.writeable:
-            raise ValueError(f"theta: a {type(theta).__name__}; should be a writable array, since it changes in place")
+            given = "read-only" if isinstance(theta, np.ndarray) else f"a {type(theta).__name__}"
+            raise ValueError(f"theta: {given}; should be a writable array, since it changes in place")
         X, weights, visits = self._inputs(X, theta, order)
         samples = self.layout.samples(X.shape)
         batch = min(check.whole("batch_size", batch_size), visits.size or samples)
@@ -182,6 +183,7 @@ class Objective:
     def _blame(self, X: NDArray[Any], y: ArrayLike, targets: NDArray[Any], theta: ArrayLike) -> None:
         """Raise ValueError for what is wrong with the values, if anything is."""
         check.labels(y, self.loss.target, 1 if np.ndim(theta) == 1 else np.shape(theta)[1])
+        check.fits(y, targets)
         check.blame(X=X, y=targets, theta=np.asarray(theta))
 
     def _inputs(

@@ -120,4 +120,4 @@ def positive(**parameters: float) -> None:
     """Raise ValueError unless every named parameter is a finite number above zero."""
     for name, x in parameters.items():
         if not (isinstance(x, Real) and 0 < x < math.inf):
-            raise ValueError(f"{name}: {x}; should be a finite number above 0")
+            raise ValueError(f"{name}: {x!r}; should be a finite number above 0")

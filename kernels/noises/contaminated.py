@@ -32,7 +32,7 @@ class Contaminated(Noise):
     def __post_init__(self) -> None:
         positive(scale=self.scale, outlier=self.outlier)
         if not (isinstance(self.share, Real) and 0 < self.share < 1):
-            raise ValueError(f"share: {self.share}; should be between 0 and 1")
+            raise ValueError(f"share: {self.share!r}; should be between 0 and 1")
 
     def sample(self, h: Array, rng: np.random.Generator) -> Array:
         outlying = rng.random(np.shape(h)) < self.share

@@ -25,7 +25,7 @@ class Multinomial(Noise):
 
     def __post_init__(self) -> None:
         if not isinstance(self.trials, Integral) or self.trials < 1:
-            raise ValueError(f"trials: {self.trials}; should be a whole number of at least 1")
+            raise ValueError(f"trials: {self.trials!r}; should be a whole number of at least 1")
 
     def sample(self, h: Array, rng: np.random.Generator) -> Array:
         return rng.multinomial(self.trials, np.exp(log_softmax(h))).astype(np.float64)

@@ -55,7 +55,7 @@ def test_unknown_names_and_objects(make, message):
 )
 @pytest.mark.parametrize("bad", [0, -1, np.nan, np.inf, "a", None, 1j, [1.0, 2.0]], ids=repr)
 def test_every_parameter_is_checked(kind, field, bad):
-    with refused(f"{field}: {bad}; should be"):
+    with refused(f"{field}: {bad!r}; should be"):
         kind(**{field: bad})
 
 
