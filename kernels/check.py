@@ -55,12 +55,13 @@ def targets(y: ArrayLike, kind: Target, samples: int, width: int, dtype: np.dtyp
     if array.dtype.kind not in wanted:
         example = "an integer type such as int64" if kind is Target.CLASS else str(dtype)
         raise ValueError(f"y: {array.dtype}; should be {example}, {kind.value}")
-    with np.errstate(over="ignore"):  # a number too big for float32 becomes an infinity, which `fits` refuses
+    with np.errstate(over="ignore"):  # a number too big for float32 becomes an infinity, which `labels` refuses
         return np.ascontiguousarray(array, np.int64 if kind is Target.CLASS else dtype)
 
 
-def labels(y: ArrayLike, kind: Target, width: int) -> None:
-    """Raise ValueError for the first target that is none: a class beyond `width`, a label but 0 or 1, a negative count.
+def labels(y: ArrayLike, taken: NDArray[Any], kind: Target, width: int) -> None:
+    """Raise ValueError for the first target that is none: a class beyond `width`, a label but 0 or 1, a negative count,
+    a finite number that `targets` has `taken` for an infinity.
 
     The kernels notice as they go, so that this is called only when there is one.
     """
@@ -72,11 +73,6 @@ def labels(y: ArrayLike, kind: Target, width: int) -> None:
         _refuse(array, (array != 0) & (array != 1), "0 or 1")
     if kind is Target.COUNTS:
         _refuse(array, ~(array >= 0), "counts of 0 or more")
-
-
-def fits(y: ArrayLike, taken: NDArray[Any]) -> None:
-    """Raise ValueError for the first finite target that, `taken` in X's dtype, is an infinity."""
-    array = _array("y", y)
     _refuse(array, np.isfinite(array) & np.isinf(taken), f"small enough for {taken.dtype}, as X is")
 
 

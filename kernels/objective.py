@@ -182,8 +182,7 @@ class Objective:
 
     def _blame(self, X: NDArray[Any], y: ArrayLike, targets: NDArray[Any], theta: ArrayLike) -> None:
         """Raise ValueError for what is wrong with the values, if anything is."""
-        check.labels(y, self.loss.target, 1 if np.ndim(theta) == 1 else np.shape(theta)[1])
-        check.fits(y, targets)
+        check.labels(y, targets, self.loss.target, 1 if np.ndim(theta) == 1 else np.shape(theta)[1])
         check.blame(X=X, y=targets, theta=np.asarray(theta))
 
     def _inputs(

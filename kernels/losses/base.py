@@ -73,7 +73,7 @@ class Loss:
         columns = logits.reshape(len(logits), -1)
         targets = check.targets(y, self.target, len(columns), columns.shape[1], columns.dtype)
         check.outputs("h", self.name, self.target, columns.shape[1])
-        check.labels(y, self.target, columns.shape[1])
+        check.labels(y, targets, self.target, columns.shape[1])
         check.blame(h=logits, y=targets)  # before the formulas: log(1 + e^−∞) = 0 would hide an infinity
         deltas = np.array(columns.T, order="C")
         values = np.empty(len(columns))

@@ -11,6 +11,7 @@ from problems import LOSSES, problem
 from refusals import BAD_LABELS, NOT_FINITE, ONE_OUTPUT, refused, spoiled
 
 from kernels import Objective, layouts, losses, noises
+from kernels.losses import Target
 
 
 @pytest.mark.parametrize(
@@ -85,6 +86,9 @@ def test_values_and_deltas_refuse_as_the_door_does(name, method):
         labels.reshape(-1)[0] = bad
         with refused(re.sub(r" at .*?\]", f" at {[0] * y.ndim}", message)):
             evaluate(H, labels)
+    if loss.target is Target.REAL:
+        with refused("y: 1e+300 at [3]; should be small enough for float32"):
+            evaluate(H.astype(np.float32), spoiled(y, 3, 1e300))
     if name in ONE_OUTPUT:
         with refused(f"h: 2 columns; should have one, for loss {name}"):
             evaluate(np.ones((20, 2)), y)
