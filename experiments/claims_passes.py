@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from harness.contract import Claim, Evidence, axes
+from harness.contract import Claim, Evidence, as_table, axes
 
 SOURCE = "the bench's own bars"
 PASS = "fused"
@@ -83,13 +83,13 @@ def _fixed(run: pd.Series, axis: Axis) -> str:
 def _table(runs: pd.DataFrame, axis: Axis) -> str:
     shown = pd.DataFrame(
         {
-            axis: [f"{value:.0f}" for value in runs[axis]],
-            "ms": [f"{1e3 * seconds:.4g}" for seconds in runs[f"time/{PASS}_s"]],
-            "ps an element": [f"{1e12 * seconds:.3g}" for seconds in runs[f"time/{PASS}_per_element_s"]],
-            "of the roofline": [f"{fraction:.2f}" for fraction in runs[f"rate/{PASS}_roof_fraction"]],
+            axis: runs[axis],
+            "ms": 1e3 * runs[f"time/{PASS}_s"],
+            "ps an element": 1e12 * runs[f"time/{PASS}_per_element_s"],
+            "of the roofline": runs[f"rate/{PASS}_roof_fraction"],
         }
     )
-    return str(shown.to_markdown(index=False, disable_numparse=True))
+    return as_table(shown, ".3g")
 
 
 CLAIMS = (

@@ -10,7 +10,8 @@ from typing import Any
 
 import pandas as pd
 
-from harness.contract import Claim, Evidence, axes, counted
+from harness.contract import Claim, Evidence, as_table, axes, counted, described, label
+from harness.timing import CONFIDENCE, fewest
 
 SOURCE = "the bench's own bars"
 BENCH = "numba"
@@ -141,6 +142,11 @@ def _of_the_roof(bar: Bar, runs: pd.DataFrame, history: pd.DataFrame) -> Evidenc
     )
 
 
+def _varying(runs: pd.DataFrame) -> list[str]:
+    """What differs between the races, besides the backend."""
+    return [key for key in AXES if key in axes(runs)]
+
+
 def _cost_of_columns(runs: pd.DataFrame, history: pd.DataFrame) -> Evidence | None:
     mine = _matching(runs, {**_softmax(60000), **F32, "backend": TURNED})
     if mine.empty:
@@ -164,28 +170,29 @@ def _nowhere_slower(runs: pd.DataFrame, history: pd.DataFrame) -> Evidence | Non
         return None
     lost = others[others["time/ratio_high"] < SLACK]
     decisive = (others if lost.empty else lost).sort_values("time/ratio_low").iloc[0]
+    race = " ".join(described(key, label(decisive[key])) for key in ("backend", *_varying(others)))
     return Evidence(
-        quantity="time of a peer ÷ time of the bench, where the interval reaches lowest",
+        quantity=f"time of the peer ÷ time of the bench where the bench comes closest, of {counted(len(others), 'race')}",
         predicted=1.0,
         samples=_rounds(history, decisive, "rounds/ratio").tolist(),
         accept=(SLACK, math.inf),
         of="median",
-        conditions=f"of {counted(len(others), 'race')}, the one against {decisive['backend']} in {decisive['name']}; below, "
-        f"where the bench comes closest; {_noise(runs)}",
-        details=_table(others.head(CLOSEST)),
+        conditions=f"the race against {race}, whose interval reaches lowest; {_noise(runs)}",
+        details=_table(others, CLOSEST),
     )
 
 
-def _table(runs: pd.DataFrame) -> str:
+def _table(runs: pd.DataFrame, rows: int | None = None) -> str:
     """The races as Markdown, the closest first: what varies, the ratio and its interval, and the two times."""
-    frame = runs.sort_values("time/ratio")
-    keys = [key for key in AXES if key in axes(frame)]
-    shown = frame[["backend", *keys]].assign(
-        ratio=[f"{r:.2f}" for r in frame["time/ratio"]],
-        interval=[f"{a:.2f} – {b:.2f}" for a, b in zip(frame["time/ratio_low"], frame["time/ratio_high"], strict=True)],
-        **{f"{arm}, ms": [f"{1e3 * s:.4g}" for s in frame[f"time/{arm}_s"]] for arm in ("bench", "peer")},
-    )
-    return str(shown.to_markdown(index=False, disable_numparse=True))
+    frame = runs.sort_values("time/ratio")[:rows]
+    keys = _varying(runs)
+    interval = f"{CONFIDENCE:.0%} interval" if frame["rounds"].min() >= fewest(CONFIDENCE) else "range of the rounds"
+    bounds = zip(frame["time/ratio_low"], frame["time/ratio_high"], strict=True)
+    shown = frame[["backend", *keys]].assign(ratio=frame["time/ratio"])
+    shown[interval] = [f"{low:.2f} – {high:.2f}" for low, high in bounds]
+    for arm in ("bench", "peer"):
+        shown[f"{arm}, ms"] = 1e3 * frame[f"time/{arm}_s"]
+    return as_table(shown, formats={"ratio": ".2f"})
 
 
 CLAIMS = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from harness.contract import Claim, Evidence, counted, settings
+from harness.contract import Claim, Evidence, as_table, counted, settings
 
 # How far the two layouts may part, relative to the metric: rounding, grown over thousands of steps.
 AGREEMENT = {"float32": 1e-5, "float64": 1e-12}
@@ -60,7 +60,7 @@ def _layout_transpose(runs: pd.DataFrame, history: pd.DataFrame) -> Evidence | N
         samples=(table["largest deviation"] / table["allowed"]).tolist(),
         accept=(0.0, 1.0),
         conditions=f"{counted(len(table), 'pair')} of runs that differ in the layout alone; losses, norms, θ in every epoch",
-        details=summary.reset_index().to_markdown(index=False, floatfmt=".3g"),
+        details=as_table(summary.reset_index(), ".3g"),
     )
 
 
@@ -87,7 +87,7 @@ def _mnist_table(runs: pd.DataFrame, history: pd.DataFrame) -> Evidence | None:
         samples=samples,
         accept=(0.0, LAST_DIGIT),
         conditions=f"{counted(len(parts), 'run')}, epochs 0 and 9, train and test, loss and error; equal to the last printed digit",
-        details=table[["run", "epoch", *PUBLISHED.columns]].to_markdown(index=False, floatfmt=".5f"),
+        details=as_table(table[["run", "epoch", *PUBLISHED.columns]], ".5f"),
     )
 
 

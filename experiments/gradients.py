@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from experiments.backends.base import Backend, OnArrays
 from experiments.workload import Workload, material
-from harness.contract import WHOLE_RUN, Bars, Claim, Count, Evidence, Experiment, Figure, Row, Seed, counted
+from harness.contract import WHOLE_RUN, Bars, Claim, Count, Evidence, Experiment, Figure, Row, Seed, as_table, counted
 from kernels import stream
 from kernels.layouts import Layout
 from kernels.losses import Loss, Target
@@ -37,7 +37,7 @@ def _softmax_batch(runs: pd.DataFrame, history: pd.DataFrame) -> Evidence | None
         samples=[*formula, *difference],
         accept=(0.0, 1.0),
         conditions=f"{counted(len(softmax), 'run')}; Xᵀ(Z − Y) in float64 NumPy, differences along {DIRECTIONS} random directions",
-        details=errors.groupby(["layout", "dtype"]).max().reset_index().to_markdown(index=False, floatfmt=".1e"),
+        details=as_table(errors.groupby(["layout", "dtype"]).max().reset_index(), ".1e"),
     )
 
 

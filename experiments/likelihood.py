@@ -12,7 +12,7 @@ import pandas as pd
 import scipy.integrate
 from numpy.typing import NDArray
 
-from harness.contract import WHOLE_RUN, Bars, Claim, Count, Evidence, Experiment, Figure, Row, Seed
+from harness.contract import WHOLE_RUN, Bars, Claim, Count, Evidence, Experiment, Figure, Row, Seed, as_table
 from kernels import losses, stream
 from kernels.losses import Target
 from kernels.noises import Noise
@@ -41,7 +41,7 @@ def _loss_is_noise(runs: pd.DataFrame, history: pd.DataFrame) -> Evidence | None
         samples=own["model/own_misfit"].tolist(),
         accept=(0.0, ROUNDING),
         conditions=f"{own['noise'].nunique()} noises that name a loss{nearest}",
-        details=table.groupby(level=0).max().to_markdown(floatfmt=".1e"),
+        details=as_table(table.groupby(level=0).max().reset_index(), ".1e"),
     )
 
 

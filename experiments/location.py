@@ -13,7 +13,7 @@ from scipy.optimize import brentq
 from experiments.backends.base import Backend, OnArrays
 from experiments.data import Data
 from experiments.train import fits
-from harness.contract import WHOLE_RUN, Bars, Claim, Evidence, Experiment, Figure, Row, Seed, counted
+from harness.contract import WHOLE_RUN, Bars, Claim, Evidence, Experiment, Figure, Row, Seed, as_table, counted
 from kernels.losses import Loss, Target
 
 # A constant found by a root search agrees with a sum or an order statistic to rounding, not better.
@@ -37,7 +37,7 @@ def _is(statistic: str, loss: str) -> Callable[[pd.DataFrame, pd.DataFrame], Evi
             samples=wanted[f"model/{statistic}_distance"].tolist(),
             accept=(0.0, AGREEMENT),
             conditions=counted(len(wanted), "sample") + ", with mean and median apart" + EVEN * (statistic == "median"),
-            details=wanted[shown].head(8).to_markdown(index=False, floatfmt=".9g"),
+            details=as_table(wanted[shown].head(8), ".9g"),
         )
 
     return weigh

@@ -32,6 +32,8 @@ Probability = Annotated[float, Ge(0), Le(1)]
 DIVERGED = "train/diverged"
 # The step of what holds of the whole run: MLflow draws a metric that has step 0 alone as a bar, any other as a curve.
 WHOLE_RUN = 0
+# In a table, what a run does not have.
+NONE = "–"
 
 
 class LeftOut(ValueError):
@@ -173,6 +175,7 @@ class Experiment:
 
     claims: ClassVar[tuple[Claim, ...]] = ()
     figures: ClassVar[tuple[Figure, ...]] = ()
+    foremost: ClassVar[tuple[str, ...]] = ()  # metrics that tables show before those of the figures
 
     def check(self) -> None:
         """Raise ValueError, in one line, if `run` could not succeed. Called for every job before the first one starts.
@@ -202,6 +205,29 @@ META = (
 def counted(number: int, noun: str) -> str:
     """`1 run`, `2 runs`."""
     return f"{number} {noun}{'s' * (number != 1)}"
+
+
+def label(value: object, missing: str = "null") -> str:
+    """A setting's value as it is written on the command line: 64 rather than 64.0, `null` for what is not set."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return missing
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
+
+
+def as_table(frame: pd.DataFrame, number: str = ".4g", formats: Mapping[str, str] | None = None) -> str:
+    """The frame in Markdown, for the details of `Evidence`: floats in the format `number`, or in that of their column.
+
+    A column of whole numbers stays one where some are missing, which makes pandas' column one of floats.
+    """
+    cells = {}
+    for name, column in frame.items():
+        is_whole = column.dtype.kind == "f" and bool(column.dropna().map(float.is_integer).all())
+        form = (formats or {}).get(str(name), ".0f" if is_whole else number)
+        cells[name] = [f"{v:{form}}" if isinstance(v, float) and v == v else label(v, NONE) for v in column]
+    align = ["right" if column.dtype.kind in "fiu" else "left" for _, column in frame.items()]
+    return str(type(frame)(cells).to_markdown(index=False, disable_numparse=True, colalign=align))
 
 
 def described(key: str, text: str) -> str:

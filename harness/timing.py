@@ -7,6 +7,7 @@ there twice: how much the two differ is what the machine's noise alone can do, a
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -50,6 +51,11 @@ def median_interval(samples: Sequence[float] | NDArray[np.float64], confidence: 
     k = int(stats.binom.ppf((1 - confidence) / 2, len(ordered), 0.5))
     k = max(k - 1, 0)
     return float(ordered[k]), float(ordered[-1 - k])
+
+
+def fewest(confidence: float) -> int:
+    """How many samples such an interval for the median needs: all n lie on one side of it with the chance 2^(1 − n)."""
+    return 1 + math.ceil(-math.log2(1 - confidence))
 
 
 def measure(arms: Mapping[str, Callable[[], object]], rounds: int, again: Sequence[str]) -> dict[str, Arm]:

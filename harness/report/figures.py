@@ -16,7 +16,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from harness import contract
-from harness.contract import DIVERGED, Bars, Curve, Figure, HeatMap, Roofline, described, settings
+from harness.contract import DIVERGED, Bars, Curve, Figure, HeatMap, Roofline, described, label, settings
 from harness.timing import median_interval
 
 DASHES = ("solid", "dash", "dot", "dashdot")  # a line that another one covers shows through its gaps
@@ -31,6 +31,7 @@ REPEAT = "seed"
 FACETS = 6
 MARKED = 40  # points up to which each has a marker
 HEIGHT = 420
+DIGITS = 4  # decades up to which a log axis names 2 and 5 beside the powers of ten
 
 
 def draw(
@@ -62,15 +63,6 @@ def draw(
 def axes(runs: pd.DataFrame, but: Sequence[str] = ()) -> list[str]:
     """The settings that vary between the runs, the repeats (seeds) left out."""
     return [key for key in contract.axes(runs) if key not in (REPEAT, *but)]
-
-
-def label(value: object) -> str:
-    """A setting's value as it is written on the command line: 64 rather than 64.0, `null` for what is not set."""
-    if value is None or (isinstance(value, float) and np.isnan(value)):
-        return "null"
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value)
 
 
 def diverged(runs: pd.DataFrame) -> pd.Series:
@@ -157,8 +149,8 @@ def _curve(figure: Curve, runs: pd.DataFrame, history: pd.DataFrame, every: pd.D
         drawn.add_trace(
             go.Scatter(x=[None], y=[None], name=counted[name], mode="lines", line_color=styles[name][0]), 1, 1
         )
-    drawn.update_xaxes(title_text="epoch" if figure.x == "step" else figure.x, type="log" if figure.log_x else "linear")
-    drawn.update_yaxes(type="log" if log_y else "linear")
+    drawn.update_xaxes(title_text="epoch" if figure.x == "step" else figure.x, **_axis(data["_x"], figure.log_x))
+    drawn.update_yaxes(**_axis(data["_y"], log_y))
     drawn.update_yaxes(title_text=figure.y, col=1)
     for text, level in figure.ideal.items():
         drawn.add_hline(level, line_dash="dot", annotation_text=text)
@@ -261,7 +253,7 @@ def _bars(figure: Bars, runs: pd.DataFrame, every: pd.DataFrame) -> go.Figure | 
             )
         )  # fmt: skip
     drawn.update_xaxes(title_text=figure.x, type="category")
-    drawn.update_yaxes(title_text=figure.y, type="log" if log_y else "linear")
+    drawn.update_yaxes(title_text=figure.y, **_axis(data[figure.y], log_y))
     drawn.update_layout(barmode="group", legend_title_text=" · ".join(by), showlegend=bool(by))
     return drawn
 
@@ -293,8 +285,15 @@ def _roofline(figure: Roofline, runs: pd.DataFrame, every: pd.DataFrame) -> go.F
                 hovertemplate="%{text}<br>%{x:.3g} flop/byte: %{y:.3g} flop/s<extra></extra>",
             )
         )  # fmt: skip
-    # Left to itself, a log axis names every digit, one on top of the other.
-    drawn.update_xaxes(title_text="flop per byte of memory traffic", type="log", dtick="D2")
-    wide = data[figure.y].max() > 10 * data[figure.y].min()
-    drawn.update_yaxes(title_text="flop per second", type="log", dtick="D2" if wide else None)
+    drawn.update_xaxes(title_text="flop per byte of memory traffic", **_axis(x))
+    drawn.update_yaxes(title_text="flop per second", **_axis(data[figure.y]))
     return drawn
+
+
+def _axis(values: pd.Series | np.ndarray, is_log: bool = True) -> dict[str, object]:
+    """What plotly is told about an axis with these values."""
+    if not is_log:
+        return {"type": "linear"}
+    decades = float(np.log10(values.max() / values[values > 0].min()))
+    # left to itself, it names every digit of so few decades, one on top of the other
+    return {"type": "log", "dtick": "D2" if 1 < decades < DIGITS else None}

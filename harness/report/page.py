@@ -14,7 +14,7 @@ from plotly.offline import get_plotlyjs
 
 from harness import machine
 from harness.config import locate
-from harness.contract import DIVERGED, Experiment, Verdict, axes, counted, metric_of
+from harness.contract import DIVERGED, NONE, Experiment, Verdict, as_table, axes, counted, label, metric_of
 
 UI = "http://127.0.0.1:5000"
 
@@ -88,14 +88,14 @@ def _table(markdown: str) -> list[list[str]]:
 
 
 def number(value: object) -> str:
-    """Four significant digits; nothing for what is missing."""
+    """Four significant digits; – for what is missing."""
     if isinstance(value, (float, np.floating)):
-        return "" if np.isnan(value) else f"{value:.4g}"
-    return "" if value is None or value is pd.NaT else str(value)
+        return NONE if np.isnan(value) else f"{value:.4g}"
+    return NONE if value is None or value is pd.NaT else str(value)
 
 
 def columns(runs: pd.DataFrame) -> list[str]:
-    """What the table of runs shows: the settings that vary, and the metrics that their experiments have figures of."""
+    """What the table of runs shows: the settings that vary, and what is shown of their experiments' metrics."""
     metrics: dict[str, None] = {}
     for target in runs["experiment_class"].dropna().unique():
         metrics |= dict.fromkeys(metrics_of(str(target)))
@@ -103,9 +103,9 @@ def columns(runs: pd.DataFrame) -> list[str]:
 
 
 def metrics_of(target: str) -> list[str]:
-    """The metrics that an experiment has figures of, the foremost first."""
+    """The metrics that tables show: the experiment's foremost, then those that it has figures of."""
     experiment: type[Experiment] = locate(target)
-    return list(dict.fromkeys(metric_of(figure) for figure in experiment.figures))
+    return list(dict.fromkeys([*experiment.foremost, *(metric_of(figure) for figure in experiment.figures)]))
 
 
 def _rows(runs: pd.DataFrame, shown: list[str], experiment: str) -> list[dict[str, object]]:
@@ -114,7 +114,8 @@ def _rows(runs: pd.DataFrame, shown: list[str], experiment: str) -> list[dict[st
             "name": run["name"], "status": run["status"], "diverged": bool(run.get(DIVERGED, 0) > 0),
             "seconds": number(run["seconds"]),
             "link": f"{experiment}/runs/{run['run_id']}?workflowType=machine_learning",
-            "reason": run["reason"] if isinstance(run["reason"], str) else "", "cells": [number(run[column]) for column in shown],
+            "reason": run["reason"] if isinstance(run["reason"], str) else "",
+            "cells": [number(run[column]) if "/" in column else label(run[column], NONE) for column in shown],
         }
         for _, run in runs.iterrows()
     ]  # fmt: skip
@@ -131,7 +132,7 @@ def markdown(title: str, runs: pd.DataFrame, verdicts: list[Verdict], left_out: 
             for v in verdicts
         ]  # fmt: skip
         head = ["claim", "statement", "predicted", "measured", "interval or range", "verdict"]
-        parts.append(pd.DataFrame(rows, columns=head).to_markdown(index=False))
+        parts.append(as_table(pd.DataFrame(rows, columns=head)))
         for v in verdicts:
             parts.append(f"### {v.claim.id}: {v.outcome}\n\n{v.claim.statement} ({v.claim.source}).\n")
             parts.append(f"Measured: {v.evidence.quantity}. Rule: {v.rule}. Conditions: {v.evidence.conditions}.")

@@ -9,8 +9,8 @@ from rich.text import Text
 
 from harness import frames
 from harness.config import choice
-from harness.contract import Verdict, counted
-from harness.report.figures import axes, diverged, label, share_diverged
+from harness.contract import NONE, Verdict, counted, label
+from harness.report.figures import axes, diverged, share_diverged
 from harness.report.page import metrics_of, number
 
 COLOURS = {"PASS": "bold green", "FAIL": "bold red", "INCONCLUSIVE": "bold yellow"}
@@ -67,6 +67,6 @@ def _tables(target: str, runs: pd.DataFrame) -> list[Table]:
         for values, group in groups[:SHOWN_ROWS]:
             kept = group[~diverged(group)]
             cells = [number(kept[metric].median()) for metric in metrics] + [share_diverged(group)] * some
-            table.add_row(*(label(value) for value in values), *cells)
+            table.add_row(*(label(value, NONE) for value in values), *cells)
         tables.append(table)
     return tables

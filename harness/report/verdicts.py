@@ -10,7 +10,7 @@ import pandas as pd
 from scipy import stats
 
 from harness.contract import Claim, Evidence, Outcome, Verdict
-from harness.timing import median_interval
+from harness.timing import fewest, median_interval
 
 # Chance that a report holds any verdict on noisy means that its interval got wrong: shared among the report's claims.
 FAMILY_ERROR = 0.01
@@ -43,7 +43,8 @@ def judge(claim: Claim, evidence: Evidence, confidence: float) -> Verdict:
 
     `of="every"`: the interval is the samples' range, and one sample outside is a counter-example: FAIL. `of="mean"`: Student's
     t interval for the mean at `confidence`; fewer than two samples decide nothing. `of="median"`: the interval of the median
-    from order statistics; ten samples or so decide nothing where many claims share the error. No samples at all never do.
+    from order statistics; fewer than it takes decide nothing, 13 where two dozen claims
+    share the error. No samples at all never do.
     """
     samples = np.asarray(evidence.samples, np.float64)
     if not len(samples):
@@ -67,6 +68,9 @@ def judge(claim: Claim, evidence: Evidence, confidence: float) -> Verdict:
         outcome = "INCONCLUSIVE"
     rule = f"{confidence:.2%} interval of the {evidence.of} of {len(samples)} in {accepted}"
     interval_of = f"{confidence:.2%} interval, n = {len(samples)}"
+    needed = 2 if evidence.of == "mean" else fewest(confidence)
+    if len(samples) < needed:
+        interval_of += f"; it takes {needed}"
     return Verdict(claim, evidence, measured, interval, interval_of, outcome, rule)
 
 
@@ -90,7 +94,7 @@ def mean_interval(samples: Sequence[float] | np.ndarray, confidence: float) -> t
 def exact_interval(samples: Sequence[float] | np.ndarray, confidence: float) -> tuple[float, float]:
     """Interval for the median from order statistics; infinitely wide where not even the samples' range is that sure."""
     values = np.asarray(samples, np.float64)
-    if 1 - 2.0 ** (1 - len(values)) < confidence or not np.isfinite(values).all():
+    if len(values) < fewest(confidence) or not np.isfinite(values).all():
         return -math.inf, math.inf
     return median_interval(values, confidence)
 

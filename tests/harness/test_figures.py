@@ -6,11 +6,12 @@ import dataclasses
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 from drawings import NONE, RNG, expected_band, history_of, runs_of
 
-from harness.contract import Bars, Curve, HeatMap, Roofline, described
-from harness.report.figures import axes, draw, label
+from harness.contract import Bars, Curve, HeatMap, Roofline, as_table, described, label
+from harness.report.figures import axes, draw
 
 
 @pytest.mark.parametrize(
@@ -133,6 +134,17 @@ def test_a_roofline_has_a_roof_for_each_value_and_a_point_for_each_run():
     assert drawn.layout.xaxis.type == drawn.layout.yaxis.type == "log"
 
 
+@pytest.mark.parametrize(("decades", "dtick"), [(0.5, None), (1.5, "D2"), (3.5, "D2"), (4.5, None)])
+def test_a_log_axis_of_few_decades_does_not_name_every_digit(decades, dtick):
+    runs = runs_of(size=[1.0, 10.0**decades])
+    runs["train/loss"] = 3 * runs["size"]
+    curve = draw(Curve("train/loss", "t", x="size", log_x=True, log_y=True), runs, NONE).layout
+    bars = draw(Bars("train/loss", "size", "t", log_y=True), runs, NONE).layout
+    assert [curve.xaxis.dtick, curve.yaxis.dtick, bars.yaxis.dtick] == [dtick] * 3
+    plain = draw(Curve("train/loss", "t", x="size"), runs, NONE).layout
+    assert (plain.xaxis.dtick, plain.yaxis.dtick) == (None, None)
+
+
 def test_a_roofline_of_nothing_is_none():
     runs = runs_of(backend=["a", "b"], dtype=["float32", "float64"])
     assert draw(ROOFLINE, runs, NONE) is None
@@ -218,6 +230,18 @@ def test_labels(value, text):
 )
 def test_what_does_not_name_itself_has_its_key(value, text):
     assert described("size", label(value)) == text
+
+
+def test_a_table_has_its_numbers_in_their_formats_and_a_dash_for_what_is_missing():
+    frame = pd.DataFrame(
+        {"name": ["a", None], "size": [7.0, math.nan], "share": [1 / 3, 1e300], "none": [math.nan] * 2, "n": [1, 20]}
+    )
+    assert as_table(frame, ".2g", {"share": ".1e"}).splitlines() == [
+        "| name   |   size |    share |   none |   n |",
+        "|:-------|-------:|---------:|-------:|----:|",
+        "| a      |      7 |  3.3e-01 |      – |   1 |",
+        "| –      |      – | 1.0e+300 |      – |  20 |",
+    ]
 
 
 def test_axes_are_what_varies_but_repeats():

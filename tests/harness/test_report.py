@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import shutil
 from html.parser import HTMLParser
 
 import pandas as pd
 import pytest
+import toys
 from bench import TOYS, in_process, runs
 
 from harness import frames, machine
@@ -293,11 +295,24 @@ def test_each_part_of_a_sweep_has_its_own_figures(bench, results, store):
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(1 / 3, "0.3333"), (12345.678, "1.235e+04"), (float("nan"), ""), (None, ""), (pd.NaT, ""), (64, "64"), ("rows", "rows"),
+    [(1 / 3, "0.3333"), (12345.678, "1.235e+04"), (float("nan"), "–"), (None, "–"), (pd.NaT, "–"), (64, "64"), ("rows", "rows"),
      (float("inf"), "inf"), (0.0, "0")],
 )  # fmt: skip
 def test_numbers_have_four_digits(value, text):
     assert page.number(value) == text
+
+
+def test_tables_show_the_foremost_metrics_first(monkeypatch):
+    monkeypatch.setattr(toys.Figured, "foremost", ("time/compile_s", "train/value"))
+    assert page.metrics_of("toys.Figured") == ["time/compile_s", "train/value", "test/nothing"]
+
+
+def test_a_setting_is_written_as_on_the_command_line(published):
+    mine = runs(published[1], "figured").assign(
+        index=[60000.0, math.nan] + [7.0] * (len(runs(published[1], "figured")) - 2)
+    )
+    text = page.html("t", "s", mine, [], [], "http://server.example:1234/#/experiments/7")
+    assert all(f">{cell}</td>" in text for cell in ("60000", "–", "7"))
 
 
 def test_a_server_has_links_of_its_own(store, published):

@@ -48,7 +48,7 @@ def test_the_terminal_counts_what_diverged_and_leaves_it_out():
     )
     frame["train/diverged"] = [0.0, 1.0, 1.0, 1.0]
     rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in shown(frame).splitlines() if "│" in line]
-    assert rows == [["1", "1", "1 of 2"], ["2", "", "2 of 2"]]
+    assert rows == [["1", "1", "1 of 2"], ["2", "–", "2 of 2"]]
 
 
 def test_a_part_of_the_sweep_that_no_figure_fits_has_its_numbers_all_the_same():

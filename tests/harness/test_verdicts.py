@@ -12,6 +12,7 @@ from statsmodels.stats.weightstats import DescrStatsW
 
 from harness.contract import Claim, Evidence
 from harness.report.verdicts import FAMILY_ERROR, decide, exact_interval, judge, mean_interval, table, weigh
+from harness.timing import fewest
 
 CLAIM = Claim("c", "it is 1", "a note", lambda runs, history: None)
 NAN, INF = math.nan, math.inf
@@ -125,6 +126,16 @@ def test_the_interval_of_a_median_is_that_of_order_statistics():
     judged = verdict(samples, of="median", confidence=0.96)
     assert (judged.measured, judged.interval) == (7.0, (3.0, 11.0))
     assert judged.rule == "96.00% interval of the median of 15 in [0.9, 1.1]"
+
+
+@pytest.mark.parametrize("confidence", [0.5, 0.9, 0.95, 0.99, 0.9996])
+def test_too_few_samples_for_an_interval_are_said_to_be(confidence):
+    needed = fewest(confidence)
+    for count in (needed - 1, needed):
+        judged = verdict([1.0] * count, of="median", confidence=confidence)
+        assert math.isinf(judged.interval[0]) == (count < needed)
+        assert judged.interval_of.endswith(f"n = {count}" + f"; it takes {needed}" * (count < needed))
+    assert verdict([1.0], of="mean", confidence=confidence).interval_of.endswith("n = 1; it takes 2")
 
 
 @pytest.mark.parametrize("of", ["every", "mean", "median"])
