@@ -14,7 +14,6 @@ from experiments.claims_passes import CLAIMS
 from experiments.workload import Timed, ceiling_metrics
 from harness.contract import WHOLE_RUN, Bars, Claim, Curve, Figure, HeatMap, LeftOut, Row
 from harness.timing import AGAIN, REFERENCE, measure
-from kernels import threads
 from kernels.ceilings import measured
 
 WORK: tuple[Work, ...] = get_args(Work)
@@ -32,7 +31,7 @@ class Passes(Timed):
     """Seconds of each pass over all `samples`, visited in `order`; the SGD epoch in batches of `batch_size` (null: one batch).
 
     Arms take turns, round by round, with a reference arm, and with the fused pass and the epoch once more (the A/A arms).
-    Of each arm: the median over rounds and its interval, the ratio to the reference, GFLOP/s (2mnk a product), GB/s of X, and
+    Of each arm: the median over rounds and its interval, the ratio to the reference, flop/s (2mnk a product), bytes/s of X, and
     the fraction of the roofline, from the ceilings measured beside it. Traffic counts X once, and logits where they leave.
     """
 
@@ -42,8 +41,8 @@ class Passes(Timed):
         Bars("time/fused_s", "layout", "Seconds of a fused pass, by layout", interval=_interval("time", "fused", "s")),
         Bars("time/epoch_s", "layout", "Seconds of an SGD epoch, by layout", interval=_interval("time", "epoch", "s")),
         Curve(
-            "rate/epoch_gflop_per_s", "SGD epoch, GFLOP/s against batch size", x="batch_size", log_x=True,
-            interval=_interval("rate", "epoch", "gflop_per_s"),
+            "rate/epoch_flop_per_s", "SGD epoch, flop per second against batch size", x="batch_size", log_x=True,
+            interval=_interval("rate", "epoch", "flop_per_s"),
         ),
         *(
             Curve(
@@ -54,8 +53,8 @@ class Passes(Timed):
             for work, title in (("fused", "value and gradient"), ("epoch", "SGD epoch"))
         ),
         Curve(
-            "rate/fused_gflop_per_s", "Value and gradient, GFLOP/s against threads", x="threads",
-            interval=_interval("rate", "fused", "gflop_per_s"),
+            "rate/fused_flop_per_s", "Value and gradient, flop per second against threads", x="threads",
+            interval=_interval("rate", "fused", "flop_per_s"),
         ),
         Bars("time/fused_aa_ratio", "layout", "A/A arm: the fused pass against itself (1: the noise of this machine cancels)"),
         Bars("time/epoch_aa_ratio", "layout", "A/A arm: the SGD epoch against itself (1: the noise of this machine cancels)"),
@@ -63,10 +62,11 @@ class Passes(Timed):
 
     def check(self) -> None:
         self.workload.check(self.backend, WORK)
+        self.check_threads()
         try:
-            with threads.using(self.threads), self._threads():
+            with self._threads():
                 pass
-        except ValueError as error:  # not so many threads here
+        except ValueError as error:  # the backend has other threads than those
             raise LeftOut(str(error)) from error
 
     def warm_up(self) -> None:
@@ -93,15 +93,15 @@ class Passes(Timed):
             low, high = arm.interval_s()
             metrics |= {f"time/{name}_s": arm.median_s, f"time/{name}_low_s": low, f"time/{name}_high_s": high}
             if name != REFERENCE:
-                rate, elements = load.flop(name) / 1e9, self.samples * self.features
+                rate, elements = load.flop(name), self.samples * self.features
                 metrics |= {
                     f"time/{name}_{part}per_element_s": seconds / elements
                     for part, seconds in (("", arm.median_s), ("low_", low), ("high_", high))
                 }
                 metrics[f"time/{name}_ratio"] = float(np.median(arm.seconds / arms[REFERENCE].seconds))
-                metrics[f"rate/{name}_gflop_per_s"] = rate / arm.median_s
-                metrics |= {f"rate/{name}_low_gflop_per_s": rate / high, f"rate/{name}_high_gflop_per_s": rate / low}
-                metrics[f"rate/{name}_gbyte_per_s"] = load.size_bytes() / arm.median_s / 1e9
+                metrics[f"rate/{name}_flop_per_s"] = rate / arm.median_s
+                metrics |= {f"rate/{name}_low_flop_per_s": rate / high, f"rate/{name}_high_flop_per_s": rate / low}
+                metrics[f"rate/{name}_bytes_per_s"] = load.size_bytes() / arm.median_s
                 metrics[f"rate/{name}_roof_fraction"] = (
                     load.flop(name) / arm.median_s / load.roof(name, measured(count))
                 )

@@ -17,7 +17,6 @@ from experiments.claims_peers import CLAIMS
 from experiments.workload import Timed, ceiling_metrics
 from harness.contract import WHOLE_RUN, Claim, Curve, Figure, HeatMap, LeftOut, Roofline, Row
 from harness.timing import CONFIDENCE, median_interval
-from kernels import threads
 from kernels.ceilings import GEMM_FLOP, READ_BYTES, multiplying, reading, roofline, working
 
 # In their order of turns, there and back: the bench is next to each of the others.
@@ -54,6 +53,7 @@ class Peers(Timed):
     work: Work = "fused"
 
     claims: ClassVar[tuple[Claim, ...]] = CLAIMS
+    foremost: ClassVar[tuple[str, ...]] = ("time/ratio", "time/bench_s", "time/peer_s")
     figures: ClassVar[tuple[Figure, ...]] = (
         HeatMap(
             "backend", None, "time/ratio", "How many times as long as the bench each library takes (above 1: the bench is faster)",
@@ -70,11 +70,11 @@ class Peers(Timed):
     )  # fmt: skip
 
     def check(self) -> None:
+        self.check_threads()
         try:
-            with threads.using(self.threads):
-                self.workload.check(self.backend, (self.work,))
+            self.workload.check(self.backend, (self.work,), processes=len((BENCH, PEER)))
         except ValueError as error:
-            if str(error).startswith(("backend:", "threads:")):  # what is not there, here
+            if str(error).startswith("backend:"):  # what is not there, here
                 raise LeftOut(str(error)) from error
             raise
 

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.backends.base import Backend, Work
-from harness.contract import Count, Experiment, Seed
+from experiments.memory import check_fits
+from harness.contract import Count, Experiment, LeftOut, Seed
 from kernels import stream, threads
 from kernels.ceilings import Ceilings, measured
 from kernels.layouts import Layout
@@ -37,8 +38,12 @@ class Workload:
     dtype: str
     seed: int
 
-    def check(self, backend: Callable[..., Backend], works: tuple[Work, ...]) -> None:
-        """Raise ValueError, in one line, where the backend has no such pass, or the loss no such shape."""
+    def check(self, backend: Callable[..., Backend], works: tuple[Work, ...], processes: int = 1) -> None:
+        """Raise ValueError, in one line, where the backend has no such pass, the loss no such shape, or memory no room.
+
+        `processes`: how many hold X at once.
+        """
+        check_fits(self.samples, self.features, np.dtype(self.dtype).itemsize, processes=processes)
         if self.loss.target.one_logit and self.classes != 1:
             raise ValueError(f"classes: {self.classes}; should be 1, for loss={self.loss.name}")
         f = backend(self.loss, layout=self.layout)
@@ -109,6 +114,11 @@ class Timed(Experiment):
     def thread_count(self) -> int:
         """How many threads a run has: all, unless it asks for fewer."""
         return self.threads or threads.available()
+
+    def check_threads(self) -> None:
+        """Raise LeftOut where there are not so many threads here: by the same line for all that ask for too many."""
+        if self.thread_count > threads.available():
+            raise LeftOut(f"threads: more than there are; should be in 1..{threads.available()}, what this process has")
 
 
 Arrays = tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any], NDArray[np.int64] | None]

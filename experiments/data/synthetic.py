@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 import numpy as np
-import psutil
 from annotated_types import Ge
 from numpy.typing import NDArray
 
 from experiments.data.base import Data, Raw
+from experiments.memory import check_fits
 from harness.contract import AtLeastOne, Count, Positive, Share
 from kernels.losses import Target
 from kernels.noises import Noise
@@ -55,11 +55,7 @@ class Synthetic(Data):
 
     def check(self) -> None:
         self._test_samples(self.samples)
-        size, memory = 8 * self.samples * self.features, psutil.virtual_memory().total
-        if size > memory:
-            raise ValueError(
-                f"data.samples={self.samples}: X would take {size / 2**30:.0f} GiB; this machine has {memory / 2**30:.0f} GiB"
-            )
+        check_fits(self.samples, self.features, np.dtype(np.float64).itemsize, prefix="data.")
 
     def _raw(self, seed: int) -> Raw:
         k = self.classes if self.kind in (Target.CLASS, Target.COUNTS) else 1

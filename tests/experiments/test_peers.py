@@ -7,6 +7,7 @@ import importlib.metadata
 import importlib.util
 import os
 import signal
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -168,8 +169,22 @@ def test_a_missing_library_is_left_out(monkeypatch):
 
 
 def test_threads_that_are_not_there_are_left_out():
-    with pytest.raises(LeftOut, match=r"^threads: 1000000; should be in 1"):
+    with pytest.raises(LeftOut, match=r"^threads: more than there are; should be in 1"):
         dataclasses.replace(RACE, threads=10**6).check()
+
+
+def test_memory_is_asked_for_before_a_race(monkeypatch):
+    """Both arms hold X: what one of them could hold is refused."""
+    import psutil
+
+    one = RACE.workload.size_bytes()
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(total=2 * one))
+    RACE.check()
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(total=2 * one - 1))
+    with pytest.raises(
+        ValueError, match=r"^samples=50, features=8: X would take 0 GiB, in each of 2 processes 0; should fit "
+    ):
+        RACE.check()
 
 
 def test_what_is_wrong_is_no_reason_to_leave_out():
@@ -187,7 +202,9 @@ def runs_of(settings, **ratios):
     for i, (backend, ratio) in enumerate(ratios.items()):
         metrics = {"time/ratio": ratio, "time/ratio_low": 0.9 * ratio, "time/ratio_high": 1.1 * ratio}
         times = {"time/bench_s": 2.0, "time/peer_s": 2 * ratio, "roof/flop_per_s": 5e9 * ratio}
-        rows.append({"run_id": f"r{i}", "name": backend, "backend": backend, **settings, **metrics, **times})
+        rows.append(
+            {"run_id": f"r{i}", "name": backend, "backend": backend, "rounds": 3, **settings, **metrics, **times}
+        )
         for step, noise in enumerate((0.99, 1.0, 1.01)):
             figures = {"rounds/ratio": ratio * noise, "rounds/bench_roof_fraction": 0.8 / noise}
             rounds += [(f"r{i}", name, step, value) for name, value in figures.items()]
@@ -240,10 +257,25 @@ def test_nowhere_slower_looks_at_every_race():
     found = evidence("peers-nowhere-slower", runs, history)
     assert found.samples == pytest.approx([0.9 * 0.99, 0.9, 0.9 * 1.01])
     assert found.of == "median"
-    assert "of 2 races, the one against jax_tuned" in found.conditions
+    assert found.quantity.endswith("where the bench comes closest, of 2 races")
+    assert found.conditions.startswith("the race against jax_tuned, whose interval reaches lowest; A/A arm: 0.500 ")
     assert found.accept[0] == 0.95
     lines = found.details.splitlines()
     assert [line.split("|")[1].strip() for line in lines[2:]] == ["jax_tuned", "numpy"]  # the closest first
+
+
+def test_the_table_says_what_its_intervals_are_and_which_shape_each_race_had():
+    runs, history = runs_of(RATIOS[0].settings, numpy=5.0, torch=4.0)
+    runs.loc[0, "batch_size"] = 7.0
+    head, _, *rows = evidence("peers-nowhere-slower", runs, history).details.splitlines()
+    titles = [cell.strip() for cell in head.split("|")[1:-1]]
+    assert titles == ["backend", "batch_size", "ratio", "range of the rounds", "bench, ms", "peer, ms"]
+    assert [[cell.strip() for cell in row.split("|")[1:-1]] for row in rows] == [
+        ["torch", "–", "4.00", "3.60 – 4.40", "2000", "8000"],
+        ["numpy", "7", "5.00", "4.50 – 5.50", "2000", "10000"],
+    ]
+    enough = evidence("peers-nowhere-slower", runs.assign(rounds=8), history).details
+    assert "99% interval" in enough.splitlines()[0]
 
 
 def test_a_race_that_is_lost_for_sure_decides_before_one_that_is_in_doubt():
