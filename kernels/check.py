@@ -123,6 +123,12 @@ def finite_above_zero(name: str, number: Any) -> float:
     return value
 
 
+def positive(**parameters: float) -> None:
+    """Raise ValueError unless every named parameter is a finite number above zero."""
+    for name, x in parameters.items():
+        finite_above_zero(name, x)
+
+
 def blame(**arrays: NDArray[Any]) -> None:
     """Raise ValueError for the first array that holds a NaN or an infinity; return if none does.
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
@@ -114,10 +113,3 @@ def elementwise(value: Callable[..., Any], delta: Callable[..., Any]) -> Block:
             H[0, r] = delta(h, y[r], p)
 
     return inline(block)
-
-
-def positive(**parameters: float) -> None:
-    """Raise ValueError unless every named parameter is a finite number above zero."""
-    for name, x in parameters.items():
-        if not (isinstance(x, Real) and 0 < x < math.inf):
-            raise ValueError(f"{name}: {x!r}; should be a finite number above 0")

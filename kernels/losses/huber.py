@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kernels._jit import inline
-from kernels.losses.base import Loss, elementwise, positive
+from kernels.check import positive
+from kernels.losses.base import Loss, elementwise
 from kernels.targets import Target
 
 

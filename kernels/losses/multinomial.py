@@ -8,8 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kernels._jit import inline
+from kernels.check import positive
 from kernels.elementary import log1p
-from kernels.losses.base import Loss, positive
+from kernels.losses.base import Loss
 from kernels.losses.softmax import exponentials, largest
 from kernels.targets import Target
 

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from kernels._jit import inline
+from kernels.check import positive
 from kernels.elementary import log1p
-from kernels.losses.base import Loss, elementwise, positive
+from kernels.losses.base import Loss, elementwise
 from kernels.targets import Target
 
 

@@ -8,8 +8,8 @@ from numbers import Real
 import numpy as np
 from numpy.typing import NDArray
 
+from kernels.check import positive
 from kernels.losses import Target
-from kernels.losses.base import positive
 from kernels.noises.base import Array, Noise
 from kernels.noises.gaussian import Gaussian
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from kernels.check import positive
 from kernels.losses import Squared, Target
-from kernels.losses.base import positive
 from kernels.noises.base import Array, Noise
 
 

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels import losses
+from kernels.check import positive
 from kernels.losses import Target
-from kernels.losses.base import positive
 from kernels.noises.base import Array, Noise
 
 
