@@ -92,10 +92,12 @@ def _composition(error: BaseException, arguments: list[str]) -> str:
                 return f"{key}: what was chosen has no such group"
             return f"{key}: no such group here{nearest(key, known or _groups())}"
         parent, _, name = key.rpartition(".")
-        options = sorted((CONF / parent).glob("*.yaml")) if parent else []
-        having = [path.stem for path in options if f"\n{name}:" in path.read_text("utf-8")]
-        if having:
-            return f"{key}: what was chosen has no such setting; it goes with {', '.join(f'{parent}={each}' for each in having)}"
+        if having := _having(name, parent or "experiment"):
+            choices = ", ".join(f"{path.parent.name}={path.stem}" for path in having)
+            return f"{key}: what was chosen has no such setting; it goes with {choices}"
+        if not parent and (having := _having(name, "*")):
+            meant = dict.fromkeys(f"{path.parent.name}.{name}" for path in having)
+            return f"{key}: no such setting; did you mean {' or '.join(meant)}?"
         return f"{key}: no such setting{nearest(name, known or ([] if parent else _groups()))}"
     if isinstance(cause, OmegaConfBaseException):
         text = f"{text}: {cause}" if text != str(cause) else text
@@ -115,6 +117,12 @@ def _no_option(arguments: list[str]) -> str:
         if group in _groups() and not (CONF / group / f"{option}.yaml").exists():
             return argument
     return "a group"
+
+
+def _having(name: str, group: str) -> list[Path]:
+    """The options of the group (*: of any but sweeps) that have that setting."""
+    options = sorted(path for path in CONF.glob(f"{group}/*.yaml") if path.parent.name != "sweep")
+    return [path for path in options if f"\n{name}:" in path.read_text("utf-8")]
 
 
 def _groups() -> list[str]:

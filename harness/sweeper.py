@@ -197,7 +197,6 @@ def _run_all(
 ) -> list[tuple[str, Record]]:
     """Run each job; the failed ones by name. When stopped, say how to resume, and stop."""
     failed = []
-    done = 0
     with SweepProgress(len(waiting), console) as progress:
         try:
             for n in waiting:
@@ -207,10 +206,10 @@ def _run_all(
                 if record.status != "FINISHED":
                     failed.append((n.name, record))
                 progress.done(record.status, record.tags.get("reason", ""))
-                done += 1
         except (KeyboardInterrupt, runner.Stopped):
             console.print(
-                f"stopped after {done} of {len(waiting)} runs, all kept; to resume, run the same command again: {command}",
+                f"stopped after {progress.completed} of {len(waiting)} runs, all kept; "
+                f"to resume, run the same command again: {command}",
                 highlight=False, markup=False,
             )  # fmt: skip
             raise
