@@ -79,7 +79,7 @@ def as_row(X, sample, later, start, stop, buffer, slot):
 def samples_per_block(n, itemsize, in_turn):
     if in_turn:
         return block_within(BLOCK_BYTES, n, itemsize, SHORTEST, LONGEST)
-    return rows.samples_per_block(n, itemsize, in_turn)
+    return rows.within_cache(n, itemsize)  # copies, of which there should be few
 
 
 @inline

@@ -15,6 +15,9 @@ from kernels.simd import dots, mixtures
 # A block is read twice, and stays in a quarter of a 1 MB L2 meanwhile, with the next one on its way.
 BLOCK_BYTES = 1 << 17
 SHORTEST, LONGEST = 16, 32
+# A block of more bytes is read from further away both times. It is the longest, so that θ and the gradient come by less
+# often; and what is fetched is no later block, which would be gone again, but what comes so many bytes further on.
+LARGEST_BYTES, NEXT_LOGITS, NEXT_GRADIENT = 1 << 20, 1 << 14, 1 << 11
 
 
 @inline
@@ -24,12 +27,24 @@ def settle(X, picks, count, in_turn, room):
 
 @inline
 def logits(X, picks, ahead, count, in_turn, counted, features, length, theta, H, room, half):
-    dots(X, picks, ahead, 0, count, features[0], length, theta, H, 0, False, half)
+    if _is_too_large(X, count, length):
+        dots(X, picks, picks, NEXT_LOGITS // X.itemsize, count, features[0], length, theta, H, 0, False, False)
+    else:
+        dots(X, picks, ahead, 0, count, features[0], length, theta, H, 0, False, half)
 
 
 @inline
 def accumulate(X, picks, ahead, count, in_turn, counted, features, length, D, G, room, half):
-    mixtures(X, picks, ahead, 0, 0, count, features[0], length, D, G, 0, half)
+    if _is_too_large(X, count, length):
+        mixtures(X, picks, picks, NEXT_GRADIENT // X.itemsize, 0, count, features[0], length, D, G, 0, False)
+    else:
+        mixtures(X, picks, ahead, 0, 0, count, features[0], length, D, G, 0, half)
+
+
+@inline
+def _is_too_large(X, count, length):
+    """Whether no cache near the cores holds a block until it is read again."""
+    return count * length * X.itemsize > LARGEST_BYTES
 
 
 @inline
@@ -43,8 +58,14 @@ def as_row(X, sample, later, start, stop, buffer, slot):
 
 
 @inline
-def samples_per_block(n, itemsize, in_turn):
+def within_cache(n, itemsize):
+    """How many samples stay in the second-level cache, or the fewest that pay."""
     return block_within(BLOCK_BYTES, n, itemsize, SHORTEST, LONGEST)
+
+
+@inline
+def samples_per_block(n, itemsize, in_turn):
+    return LONGEST if SHORTEST * n * itemsize > LARGEST_BYTES else within_cache(n, itemsize)
 
 
 @inline

@@ -8,6 +8,7 @@ import pytest
 from problems import in_layout, problem, relative_error
 
 from kernels import Objective, layouts, losses
+from kernels.layouts import rows
 from kernels.sums import partials
 
 TOLERANCE = {np.float64: 1e-12, np.float32: 1e-5}
@@ -89,6 +90,21 @@ def test_many_partial_sums(layout):
     theta = p.theta.copy()
     p.objective.sgd_epoch(p.X, p.y, theta, batch_size=1500, step_size=0.1)  # the last batch has other partial sums
     assert relative_error(theta, naive.sgd_epoch("softmax", p.rows, p.y, p.theta64, 1500, 0.1)[0]) <= 1e-12
+
+
+@pytest.mark.parametrize("loss", ["softmax", "huber"])
+def test_samples_of_which_no_cache_holds_a_block(loss, layout):
+    p = problem(loss, layout, m=45, n=1 + rows.LARGEST_BYTES // (8 * rows.SHORTEST), k=3)
+    order = np.random.default_rng(3).integers(0, 45, 50)
+    for visits in (None, order):
+        chosen = slice(None) if visits is None else visits
+        value, grad = p.objective.value_and_grad(p.X, p.y, p.theta, visits)
+        expected, expected_grad = naive.value_and_grad(loss, p.rows[chosen], p.y[chosen], p.theta64)
+        assert value == pytest.approx(expected, rel=1e-12)
+        assert relative_error(grad, expected_grad) <= 1e-12
+        H = in_layout(layout, p.rows[chosen] @ p.theta64)
+        assert relative_error(p.objective.forward(p.X, p.theta, visits), H) <= 1e-12
+        assert_steps_of_the_notes(loss, p, 40, visits)
 
 
 def test_one_output_may_be_a_vector(layout):
