@@ -31,6 +31,7 @@ REPEAT = "seed"
 FACETS = 6
 MARKED = 40  # points up to which each has a marker
 HEIGHT = 420
+COUNTED = 12  # so many whole numbers are each named on their axis: there is nothing between one thread and two
 DIGITS = 4  # decades up to which a log axis names 2 and 5 beside the powers of ten
 
 
@@ -291,9 +292,9 @@ def _roofline(figure: Roofline, runs: pd.DataFrame, every: pd.DataFrame) -> go.F
 
 
 def _axis(values: pd.Series | np.ndarray, is_log: bool = True) -> dict[str, object]:
-    """What plotly is told about an axis with these values."""
+    """What plotly is told about an axis: left to itself it names every digit of a few decades, one on top of the other."""
     if not is_log:
-        return {"type": "linear"}
+        counts = bool((values % 1 == 0).all()) and values.max() - values.min() <= COUNTED
+        return {"type": "linear", "dtick": 1 if counts else None}
     decades = float(np.log10(values.max() / values[values > 0].min()))
-    # left to itself, it names every digit of so few decades, one on top of the other
     return {"type": "log", "dtick": "D2" if 1 < decades < DIGITS else None}

@@ -145,6 +145,13 @@ def test_a_log_axis_of_few_decades_does_not_name_every_digit(decades, dtick):
     assert (plain.xaxis.dtick, plain.yaxis.dtick) == (None, None)
 
 
+def test_an_axis_of_counts_has_nothing_between_two_of_them():
+    def ticks(sizes):
+        return draw(Curve("train/loss", "t", x="size"), runs_of(size=sizes), NONE).layout.xaxis.dtick
+
+    assert [ticks([1, 2]), ticks([1, 2, 13]), ticks([1, 14]), ticks([1, 1.5])] == [1, 1, None, None]
+
+
 def test_a_roofline_of_nothing_is_none():
     runs = runs_of(backend=["a", "b"], dtype=["float32", "float64"])
     assert draw(ROOFLINE, runs, NONE) is None
