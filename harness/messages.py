@@ -36,6 +36,8 @@ def one_line(error: BaseException, arguments: list[str]) -> str | None:
         return "--resolve: goes with --cfg or --help alone"
     if isinstance(error, ValueError) and str(error).startswith("Config group override must be"):
         return f"{_no_option(arguments)}: should be the name of an option"
+    if "Multiple values for sweep" in str(error):
+        return "+sweep=…: one sweep at a time"
     if "Ambiguous value for argument" in str(error):
         return _behind_a_list(arguments)
     if isinstance(error, (HydraException, OmegaConfBaseException)):
@@ -89,12 +91,16 @@ def _composition(error: BaseException, arguments: list[str]) -> str:
             if any(argument.startswith(f"{key}=") for argument in arguments) and key == "sweep":
                 return "sweep=…: a sweep is added, with a plus: +sweep=…"
             if key in _groups():
-                return f"{key}: what was chosen has no such group"
+                having = [
+                    path for path in sorted(CONF.glob("experiment/*.yaml")) if f"/{key}: " in path.read_text("utf-8")
+                ]
+                return f"{key}: what was chosen has no such group; it goes with {_choices(having)}"
             return f"{key}: no such group here{nearest(key, known or _groups())}"
         parent, _, name = key.rpartition(".")
+        if here := [group for group in ("data", "loss", "noise") if key in _known_keys(cause, group)]:
+            return f"{key}: no such setting; did you mean {' or '.join(f'{group}.{key}' for group in here)}?"
         if having := _having(name, parent or "experiment"):
-            choices = ", ".join(f"{path.parent.name}={path.stem}" for path in having)
-            return f"{key}: what was chosen has no such setting; it goes with {choices}"
+            return f"{key}: what was chosen has no such setting; it goes with {_choices(having)}"
         if not parent and (having := _having(name, "*")):
             meant = dict.fromkeys(f"{path.parent.name}.{name}" for path in having)
             return f"{key}: no such setting; did you mean {' or '.join(meant)}?"
@@ -104,9 +110,15 @@ def _composition(error: BaseException, arguments: list[str]) -> str:
     return " ".join(text.split())
 
 
-def _known_keys(cause: BaseException | None) -> list[str]:
-    """The keys of the node in which an unknown one was looked for."""
+def _choices(options: list[Path]) -> str:
+    return ", ".join(f"{path.parent.name}={path.stem}" for path in options)
+
+
+def _known_keys(cause: BaseException | None, group: str | None = None) -> list[str]:
+    """The keys of the node in which an unknown one was looked for, or of a group that is chosen there."""
     node = getattr(cause, "parent_node", None)
+    if group is not None:
+        node = node.get(group) if node is not None else None
     return [str(key) for key in node if key not in ("hydra", "_target_")] if node is not None else []
 
 

@@ -165,6 +165,11 @@ def _tracking(config: DictConfig) -> dict[str, Any]:
 
 def _title(points: Sequence[Point]) -> str:
     """The sweep's name, which also names a folder. Raises ConfigurationError; also where runs would land in several places."""
+    sweeps = dict.fromkeys(
+        text for point in points for text in point.overrides if text.lstrip("+").startswith("sweep=")
+    )
+    if len(sweeps) > 1:
+        raise ConfigurationError(f"{' '.join(sweeps)}: one sweep at a time")
     for key in ("name", "results"):
         values = dict.fromkeys(as_text(point.config[key]) for point in points)
         if len(values) > 1:

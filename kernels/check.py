@@ -19,6 +19,8 @@ def _array(name: str, a: ArrayLike) -> NDArray[Any]:
         raise ValueError(f"{name}: None; should be an array")
     if isinstance(a, np.ma.MaskedArray):
         raise ValueError(f"{name}: a masked array; should be filled, or the masked samples left out")
+    if hasattr(a, "toarray"):  # SciPy's own would be taken for a single object
+        raise ValueError(f"{name}: a sparse {type(a).__name__}; should be dense, as its toarray() is")
     try:
         return np.asarray(a)
     except ValueError as error:  # NumPy knows that a list is ragged, but not whose

@@ -21,7 +21,7 @@ def options(arguments: list[str], known: dict[str, str | None], usage: str) -> d
     for argument in arguments:
         key, equals, value = argument.partition("=")
         if key not in known or not equals:
-            raise ConfigurationError(f"{argument}: not an option{nearest(key, known)} usage: {usage}")
+            raise ConfigurationError(f"{argument}: not an option{nearest(key, known)} (usage: {usage})")
         chosen[key] = value
     return chosen
 

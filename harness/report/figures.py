@@ -226,7 +226,7 @@ def _cell(group: pd.DataFrame, figure: HeatMap) -> str:
         middle, low, high = _own(kept, figure.z, figure.interval)
         lines.append(f"{middle:.3g}")
         if high > low:
-            lines.append(f"{low:.2g} – {high:.2g}")
+            lines.append(f"{low:.3g} – {high:.3g}")
     if share := share_diverged(group):
         lines.append(f"{share} diverged")
     return "<br>".join(lines)

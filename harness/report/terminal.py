@@ -51,9 +51,9 @@ def _tables(target: str, runs: pd.DataFrame) -> list[Table]:
         part = part.dropna(axis="columns", how="all")
         keys = axes(part)
         metrics = [metric for metric in metrics_of(target) if metric in part][:SHOWN_METRICS]
-        if not keys or not metrics:
+        if not metrics:
             continue
-        groups = list(part.groupby(keys, dropna=False))
+        groups = list(part.groupby(keys, dropna=False)) if keys else [((), part)]
         more = f", {len(groups) - SHOWN_ROWS} more in the report" if len(groups) > SHOWN_ROWS else ""
         name = " ".join(dict.fromkeys([choice(target), *str(grid or "").split("_")])).strip()
         table = Table(title=f"{name}: medians{more}", title_justify="left", title_style="bold")

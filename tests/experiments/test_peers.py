@@ -223,7 +223,7 @@ def test_a_bar_is_held_against_the_best_peer(bar):
     found = evidence(bar.id, runs, history)
     assert found.samples == pytest.approx([4.95, 5.0, 5.05])
     assert found.accept == (bar.least, np.inf)
-    assert "A/A arm: 1.020 [0.918, 1.122]" in found.conditions
+    assert "A/A arm: 1.02 [0.918, 1.12]" in found.conditions
     assert "the best of numpy, torch, each" in found.conditions
     assert found.conditions.endswith("not for a reader: torch_tuned 1.25, jax_tuned 1.50")
     other = {**bar.settings, "dtype": "float16"}
@@ -257,8 +257,8 @@ def test_nowhere_slower_looks_at_every_race():
     found = evidence("peers-nowhere-slower", runs, history)
     assert found.samples == pytest.approx([0.9 * 0.99, 0.9, 0.9 * 1.01])
     assert found.of == "median"
-    assert found.quantity.endswith("where the bench comes closest, of 2 races")
-    assert found.conditions.startswith("the race against jax_tuned, whose interval reaches lowest; A/A arm: 0.500 ")
+    assert found.quantity.endswith("in the closest of 2 races: jax_tuned")
+    assert found.conditions == "the race whose interval reaches lowest; A/A arm: 0.5 [0.45, 0.55]"
     assert found.accept[0] == 0.95
     lines = found.details.splitlines()
     assert [line.split("|")[1].strip() for line in lines[2:]] == ["jax_tuned", "numpy"]  # the closest first
@@ -271,11 +271,19 @@ def test_the_table_says_what_its_intervals_are_and_which_shape_each_race_had():
     titles = [cell.strip() for cell in head.split("|")[1:-1]]
     assert titles == ["backend", "batch_size", "ratio", "range of the rounds", "bench, ms", "peer, ms"]
     assert [[cell.strip() for cell in row.split("|")[1:-1]] for row in rows] == [
-        ["torch", "–", "4.00", "3.60 – 4.40", "2000", "8000"],
-        ["numpy", "7", "5.00", "4.50 – 5.50", "2000", "10000"],
+        ["torch", "–", "4", "3.6 – 4.4", "2000", "8000"],
+        ["numpy", "7", "5", "4.5 – 5.5", "2000", "10000"],
     ]
     enough = evidence("peers-nowhere-slower", runs.assign(rounds=8), history).details
     assert "99% interval" in enough.splitlines()[0]
+
+
+def test_the_noise_is_that_of_the_race_that_decides():
+    small, history = runs_of({**RATIOS[0].settings, "samples": 5}, numba=0.98, numpy=0.9)
+    large, _ = runs_of({**RATIOS[0].settings, "samples": 6}, numba=800.0, numpy=3.0)
+    found = evidence("peers-nowhere-slower", pd.concat([small, large], ignore_index=True), history)
+    assert found.quantity.endswith("of 2 races: numpy samples=5")
+    assert found.conditions.endswith("A/A arm: 0.98 [0.882, 1.08]")
 
 
 def test_a_race_that_is_lost_for_sure_decides_before_one_that_is_in_doubt():

@@ -55,7 +55,7 @@ def test_a_heat_map_holds_medians():
             assert trace.customdata[i][j] == median
             assert trace.z[i][j] == pytest.approx(math.log10(median))
             low, high = cell["train/loss"].min(), cell["train/loss"].max()
-            assert trace.text[i][j] == f"{median:.3g}<br>{low:.2g} – {high:.2g}"
+            assert trace.text[i][j] == f"{median:.3g}<br>{low:.3g} – {high:.3g}"
     assert drawn.layout.xaxis.type == drawn.layout.yaxis.type == "category"
 
 

@@ -179,7 +179,7 @@ def test_a_figure_in_the_page_holds_the_frames_numbers(html, published):
     median, low, high = (of.unstack().to_numpy() for of in (cells.median(), cells.min(), cells.max()))
     assert trace["text"] == [
         [
-            f"{median[i, j]:.3g}" + f"<br>{low[i, j]:.2g} – {high[i, j]:.2g}" * bool(high[i, j] > low[i, j])
+            f"{median[i, j]:.3g}" + f"<br>{low[i, j]:.3g} – {high[i, j]:.3g}" * bool(high[i, j] > low[i, j])
             for j in range(2)
         ]
         for i in range(2)

@@ -56,3 +56,11 @@ def test_a_part_of_the_sweep_that_no_figure_fits_has_its_numbers_all_the_same():
         status="FINISHED", machine=machine.identity(), experiment_class="toys.Figured", grid=""
     )
     assert "0.25" in shown(frame)
+
+
+def test_a_single_run_has_its_numbers_too():
+    frame = pd.DataFrame({"run_id": ["a"], "train/value": [0.25]}).assign(
+        status="FINISHED", machine=machine.identity(), experiment_class="toys.Figured", grid=""
+    )
+    rows = [line.split("│")[1:-1] for line in shown(frame).splitlines() if "│" in line]
+    assert [[cell.strip() for cell in row] for row in rows] == [["0.25"]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import scipy.sparse
 from problems import LOSSES
 from refusals import ARGUMENTS, BAD_LABELS, METHODS, ONE_OUTPUT, call, case, refused, spoiled
 
@@ -68,6 +69,17 @@ def test_none_is_no_array(argument, layout):
     f, good = case("squared", layout)
     with refused(f"{argument}: None; should be an array"):
         call(f, "value_and_grad", {**good, argument: None})
+
+
+@pytest.mark.parametrize("argument", ["X", "theta"])
+def test_a_sparse_matrix_is_named(argument, layout):
+    f, good = case("squared", layout)
+    with refused(f"{argument}: a sparse csr_array; should be dense, as its toarray() is"):
+        call(
+            f,
+            "value_and_grad",
+            {**good, argument: scipy.sparse.csr_array(good[argument].reshape(len(good[argument]), -1))},
+        )
 
 
 def test_the_other_layouts_x_is_found_out(layout):
