@@ -89,7 +89,7 @@ def _table(runs: pd.DataFrame, axis: Axis) -> str:
             "of the roofline": runs[f"rate/{PASS}_roof_fraction"],
         }
     )
-    return as_table(shown, formats={"of the roofline": ".2f"})
+    return as_table(shown, own={"of the roofline": ".2f"})
 
 
 CLAIMS = (

@@ -90,6 +90,12 @@ def _matching(runs: pd.DataFrame, settings: Mapping[str, Any]) -> pd.DataFrame:
     return runs
 
 
+def _varying(runs: pd.DataFrame) -> list[str]:
+    """What differs between the races, besides the backend."""
+    varying = axes(runs)
+    return [key for key in AXES if key in varying]
+
+
 def _rounds(history: pd.DataFrame, run: pd.Series, metric: str) -> pd.Series:
     of_run = history[(history["run_id"] == run["run_id"]) & (history["metric"] == metric)]
     return pd.Series(of_run.set_index("step")["value"].sort_index())
@@ -143,11 +149,6 @@ def _of_the_roof(bar: Bar, runs: pd.DataFrame, history: pd.DataFrame) -> Evidenc
     )
 
 
-def _varying(runs: pd.DataFrame) -> list[str]:
-    """What differs between the races, besides the backend."""
-    return [key for key in AXES if key in axes(runs)]
-
-
 def _cost_of_columns(runs: pd.DataFrame, history: pd.DataFrame) -> Evidence | None:
     mine = _matching(runs, {**_softmax(60000), **F32, "backend": TURNED})
     if mine.empty:
@@ -171,8 +172,9 @@ def _nowhere_slower(runs: pd.DataFrame, history: pd.DataFrame) -> Evidence | Non
         return None
     lost = others[others["time/ratio_high"] < SLACK]
     decisive = (others if lost.empty else lost).sort_values("time/ratio_low").iloc[0]
-    alike = {key: decisive[key] for key in _varying(others) if not pd.isna(decisive[key])}
-    race = " ".join(described(key, label(decisive[key])) for key in ("backend", *_varying(others)))
+    keys = _varying(others)
+    alike = {key: decisive[key] for key in keys if not pd.isna(decisive[key])}
+    race = " ".join(described(key, label(decisive[key])) for key in ("backend", *keys))
     return Evidence(
         quantity=f"time of the peer ÷ time of the bench, in the closest of {counted(len(others), 'race')}: {race}",
         predicted=1.0,
@@ -187,14 +189,13 @@ def _nowhere_slower(runs: pd.DataFrame, history: pd.DataFrame) -> Evidence | Non
 def _table(runs: pd.DataFrame, rows: int | None = None) -> str:
     """The races as Markdown, the closest first: what varies, the ratio and its interval, and the two times."""
     frame = runs.sort_values("time/ratio")[:rows]
-    keys = _varying(runs)
     interval = f"{CONFIDENCE:.0%} interval" if frame["rounds"].min() >= fewest(CONFIDENCE) else "range of the rounds"
     bounds = zip(frame["time/ratio_low"], frame["time/ratio_high"], strict=True)
-    shown = frame[["backend", *keys]].assign(ratio=frame["time/ratio"])
+    shown = frame[["backend", *_varying(runs)]].assign(ratio=frame["time/ratio"])
     shown[interval] = [f"{low:.3g} – {high:.3g}" for low, high in bounds]
     for arm in ("bench", "peer"):
         shown[f"{arm}, ms"] = 1e3 * frame[f"time/{arm}_s"]
-    return as_table(shown, formats={"ratio": ".3g"})
+    return as_table(shown, own={"ratio": ".3g"})
 
 
 CLAIMS = (

@@ -93,18 +93,17 @@ class Passes(Timed):
             low, high = arm.interval_s()
             metrics |= {f"time/{name}_s": arm.median_s, f"time/{name}_low_s": low, f"time/{name}_high_s": high}
             if name != REFERENCE:
-                rate, elements = load.flop(name), self.samples * self.features
+                flop, elements = load.flop(name), self.samples * self.features
                 metrics |= {
                     f"time/{name}_{part}per_element_s": seconds / elements
                     for part, seconds in (("", arm.median_s), ("low_", low), ("high_", high))
                 }
                 metrics[f"time/{name}_ratio"] = float(np.median(arm.seconds / arms[REFERENCE].seconds))
-                metrics[f"rate/{name}_flop_per_s"] = rate / arm.median_s
-                metrics |= {f"rate/{name}_low_flop_per_s": rate / high, f"rate/{name}_high_flop_per_s": rate / low}
+                rate = flop / arm.median_s
+                metrics[f"rate/{name}_flop_per_s"] = rate
+                metrics |= {f"rate/{name}_low_flop_per_s": flop / high, f"rate/{name}_high_flop_per_s": flop / low}
                 metrics[f"rate/{name}_bytes_per_s"] = load.size_bytes() / arm.median_s
-                metrics[f"rate/{name}_roof_fraction"] = (
-                    load.flop(name) / arm.median_s / load.roof(name, measured(count))
-                )
+                metrics[f"rate/{name}_roof_fraction"] = rate / load.roof(name, measured(count))
         yield Row(WHOLE_RUN, metrics)
 
     def _threads(self) -> AbstractContextManager[object]:

@@ -209,24 +209,29 @@ def counted(number: int, noun: str) -> str:
 
 def label(value: object, missing: str = "null") -> str:
     """A setting's value as it is written on the command line: 64 rather than 64.0, `null` for what is not set."""
-    if value is None or (isinstance(value, float) and math.isnan(value)):
+    if value is None or value != value:
         return missing
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return str(value)
 
 
-def as_table(frame: pd.DataFrame, number: str = ".4g", formats: Mapping[str, str] | None = None) -> str:
-    """The frame in Markdown, for the details of `Evidence`: floats in the format `number`, or in that of their column.
+def number(value: object, form: str = ".4g") -> str:
+    """A float in that format, four significant digits; what is no float as its label; – for what is missing."""
+    return f"{value:{form}}" if isinstance(value, float) and value == value else label(value, NONE)
+
+
+def as_table(frame: pd.DataFrame, form: str = ".4g", own: Mapping[str, str] | None = None) -> str:
+    """The frame in Markdown, for the details of `Evidence`: floats in the format `form`, or in their column's `own`.
 
     A column of whole numbers stays one where some are missing, which makes pandas' column one of floats.
     """
-    cells = {}
+    cells, align = {}, []
     for name, column in frame.items():
         is_whole = column.dtype.kind == "f" and bool(column.dropna().map(float.is_integer).all())
-        form = (formats or {}).get(str(name), ".0f" if is_whole else number)
-        cells[name] = [f"{v:{form}}" if isinstance(v, float) and v == v else label(v, NONE) for v in column]
-    align = ["right" if column.dtype.kind in "fiu" else "left" for _, column in frame.items()]
+        form_here = (own or {}).get(str(name), ".0f" if is_whole else form)
+        cells[name] = [number(value, form_here) for value in column]
+        align.append("right" if column.dtype.kind in "fiu" else "left")
     return str(type(frame)(cells).to_markdown(index=False, disable_numparse=True, colalign=align))
 
 

@@ -9,9 +9,10 @@ from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from harness.config import ConfigurationError, nearest
+from harness.config import TARGET, ConfigurationError, nearest
 
 CONF = Path(__file__).parent.parent / "conf"
 
@@ -91,19 +92,17 @@ def _composition(error: BaseException, arguments: list[str]) -> str:
             if any(argument.startswith(f"{key}=") for argument in arguments) and key == "sweep":
                 return "sweep=…: a sweep is added, with a plus: +sweep=…"
             if key in _groups():
-                having = [
-                    path for path in sorted(CONF.glob("experiment/*.yaml")) if f"/{key}: " in path.read_text("utf-8")
-                ]
-                return f"{key}: what was chosen has no such group; it goes with {_choices(having)}"
+                choices = _choices(_having(f"/{key}: ", "experiment"))
+                return f"{key}: what was chosen has no such group; it goes with {choices}"
             return f"{key}: no such group here{nearest(key, known or _groups())}"
         parent, _, name = key.rpartition(".")
-        if here := [group for group in ("data", "loss", "noise") if key in _known_keys(cause, group)]:
-            return f"{key}: no such setting; did you mean {' or '.join(f'{group}.{key}' for group in here)}?"
-        if having := _having(name, parent or "experiment"):
+        meant = _chosen_with(cause, key)
+        if not meant and (having := _having(f"\n{name}:", parent or "experiment")):
             return f"{key}: what was chosen has no such setting; it goes with {_choices(having)}"
-        if not parent and (having := _having(name, "*")):
-            meant = dict.fromkeys(f"{path.parent.name}.{name}" for path in having)
-            return f"{key}: no such setting; did you mean {' or '.join(meant)}?"
+        if not meant and not parent:
+            meant = list(dict.fromkeys(path.parent.name for path in _having(f"\n{name}:", "*")))
+        if meant:
+            return f"{key}: no such setting; did you mean {' or '.join(f'{group}.{key}' for group in meant)}?"
         return f"{key}: no such setting{nearest(name, known or ([] if parent else _groups()))}"
     if isinstance(cause, OmegaConfBaseException):
         text = f"{text}: {cause}" if text != str(cause) else text
@@ -114,12 +113,20 @@ def _choices(options: list[Path]) -> str:
     return ", ".join(f"{path.parent.name}={path.stem}" for path in options)
 
 
-def _known_keys(cause: BaseException | None, group: str | None = None) -> list[str]:
-    """The keys of the node in which an unknown one was looked for, or of a group that is chosen there."""
+def _known_keys(cause: BaseException | None) -> list[str]:
+    """The keys of the node in which an unknown one was looked for."""
     node = getattr(cause, "parent_node", None)
-    if group is not None:
-        node = node.get(group) if node is not None else None
-    return [str(key) for key in node if key not in ("hydra", "_target_")] if node is not None else []
+    return [str(key) for key in node if key not in ("hydra", TARGET)] if node is not None else []
+
+
+def _chosen_with(cause: BaseException | None, key: str) -> list[str]:
+    """The groups of that node of which what was chosen has the key: `data` for `samples`."""
+    node = getattr(cause, "parent_node", None)
+    chosen = OmegaConf.to_container(node, resolve=False) if isinstance(node, DictConfig) else {}
+    assert isinstance(chosen, dict)
+    return sorted(
+        str(name) for name, each in chosen.items() if isinstance(each, dict) and TARGET in each and key in each
+    )
 
 
 def _no_option(arguments: list[str]) -> str:
@@ -131,10 +138,10 @@ def _no_option(arguments: list[str]) -> str:
     return "a group"
 
 
-def _having(name: str, group: str) -> list[Path]:
-    """The options of the group (*: of any but sweeps) that have that setting."""
+def _having(text: str, group: str) -> list[Path]:
+    """The options of the group (*: of any but sweeps) in whose files that text stands."""
     options = sorted(path for path in CONF.glob(f"{group}/*.yaml") if path.parent.name != "sweep")
-    return [path for path in options if f"\n{name}:" in path.read_text("utf-8")]
+    return [path for path in options if text in path.read_text("utf-8")]
 
 
 def _groups() -> list[str]:

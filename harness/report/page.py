@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from importlib.resources import files
 
 import jinja2
-import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
 from harness import machine
 from harness.config import locate
-from harness.contract import DIVERGED, NONE, Experiment, Verdict, as_table, axes, counted, label, metric_of
+from harness.contract import DIVERGED, NONE, Experiment, Verdict, as_table, axes, counted, label, metric_of, number
 
 UI = "http://127.0.0.1:5000"
 
@@ -85,13 +84,6 @@ def _table(markdown: str) -> list[list[str]]:
     lines = [line.strip().strip("|") for line in markdown.splitlines() if line.strip().startswith("|")]
     cells = [[cell.strip() for cell in line.split("|")] for line in lines]
     return [row for row in cells if not all(set(cell) <= set(":- ") for cell in row)]
-
-
-def number(value: object) -> str:
-    """Four significant digits; – for what is missing."""
-    if isinstance(value, (float, np.floating)):
-        return NONE if np.isnan(value) else f"{value:.4g}"
-    return NONE if value is None or value is pd.NaT else str(value)
 
 
 def columns(runs: pd.DataFrame) -> list[str]:

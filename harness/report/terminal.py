@@ -9,9 +9,9 @@ from rich.text import Text
 
 from harness import frames
 from harness.config import choice
-from harness.contract import NONE, Verdict, counted, label
+from harness.contract import NONE, Verdict, counted, label, number
 from harness.report.figures import axes, diverged, share_diverged
-from harness.report.page import metrics_of, number
+from harness.report.page import metrics_of
 
 COLOURS = {"PASS": "bold green", "FAIL": "bold red", "INCONCLUSIVE": "bold yellow"}
 SHOWN_ROWS = 24

@@ -43,8 +43,8 @@ def judge(claim: Claim, evidence: Evidence, confidence: float) -> Verdict:
 
     `of="every"`: the interval is the samples' range, and one sample outside is a counter-example: FAIL. `of="mean"`: Student's
     t interval for the mean at `confidence`; fewer than two samples decide nothing. `of="median"`: the interval of the median
-    from order statistics; fewer than it takes decide nothing, 13 where two dozen claims
-    share the error. No samples at all never do.
+    from order statistics; fewer than it takes decide nothing, 13 where two dozen claims share
+    the error. No samples at all never do.
     """
     samples = np.asarray(evidence.samples, np.float64)
     if not len(samples):
@@ -58,7 +58,8 @@ def judge(claim: Claim, evidence: Evidence, confidence: float) -> Verdict:
         outcome: Outcome = "PASS" if inside else "FAIL"
         rule = f"every one of {len(samples)} in {accepted}"
         return Verdict(claim, evidence, measured, interval, f"range of {len(samples)}", outcome, rule)
-    centre, interval_at = (np.mean, mean_interval) if evidence.of == "mean" else (np.median, exact_interval)
+    of_mean, of_median = (np.mean, mean_interval, 2), (np.median, exact_interval, fewest(confidence))
+    centre, interval_at, needed = of_mean if evidence.of == "mean" else of_median
     measured, interval = float(centre(samples)), interval_at(samples, confidence)
     if low <= interval[0] and interval[1] <= high:
         outcome = "PASS"
@@ -68,7 +69,6 @@ def judge(claim: Claim, evidence: Evidence, confidence: float) -> Verdict:
         outcome = "INCONCLUSIVE"
     rule = f"{confidence:.2%} interval of the {evidence.of} of {len(samples)} in {accepted}"
     interval_of = f"{confidence:.2%} interval, n = {len(samples)}"
-    needed = 2 if evidence.of == "mean" else fewest(confidence)
     if len(samples) < needed:
         interval_of += f"; it takes {needed}"
     return Verdict(claim, evidence, measured, interval, interval_of, outcome, rule)

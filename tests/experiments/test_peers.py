@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 import racers
 
@@ -175,8 +176,6 @@ def test_threads_that_are_not_there_are_left_out():
 
 def test_memory_is_asked_for_before_a_race(monkeypatch):
     """Both arms hold X: what one of them could hold is refused."""
-    import psutil
-
     one = RACE.workload.size_bytes()
     monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(total=2 * one))
     RACE.check()

@@ -6,11 +6,10 @@ import dataclasses
 import math
 
 import numpy as np
-import pandas as pd
 import pytest
 from drawings import NONE, RNG, expected_band, history_of, runs_of
 
-from harness.contract import Bars, Curve, HeatMap, Roofline, as_table, described, label
+from harness.contract import Bars, Curve, HeatMap, Roofline
 from harness.report.figures import axes, draw
 
 
@@ -219,36 +218,6 @@ def test_bars_of_single_runs_have_no_whiskers():
     [trace] = draw(Bars("time/epoch_s", "layout", "t"), runs, NONE).data
     assert not trace.error_y.visible
     assert trace.y.tolist() == runs.sort_values("layout")["time/epoch_s"].tolist()
-
-
-# Words
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [(64.0, "64"), (0.5, "0.5"), (math.nan, "null"), (None, "null"), ("rows", "rows"), (64, "64"), (1e-5, "1e-05")],
-)
-def test_labels(value, text):
-    assert label(value) == text
-
-
-@pytest.mark.parametrize(
-    ("value", "text"), [("huber", "huber"), (8.0, "size=8"), (None, "size=null"), ("true", "size=true")]
-)
-def test_what_does_not_name_itself_has_its_key(value, text):
-    assert described("size", label(value)) == text
-
-
-def test_a_table_has_its_numbers_in_their_formats_and_a_dash_for_what_is_missing():
-    frame = pd.DataFrame(
-        {"name": ["a", None], "size": [7.0, math.nan], "share": [1 / 3, 1e300], "none": [math.nan] * 2, "n": [1, 20]}
-    )
-    assert as_table(frame, ".2g", {"share": ".1e"}).splitlines() == [
-        "| name   |   size |    share |   none |   n |",
-        "|:-------|-------:|---------:|-------:|----:|",
-        "| a      |      7 |  3.3e-01 |      – |   1 |",
-        "| –      |      – | 1.0e+300 |      – |  20 |",
-    ]
 
 
 def test_axes_are_what_varies_but_repeats():

@@ -293,15 +293,6 @@ def test_each_part_of_a_sweep_has_its_own_figures(bench, results, store):
 # Pieces
 
 
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [(1 / 3, "0.3333"), (12345.678, "1.235e+04"), (float("nan"), "–"), (None, "–"), (pd.NaT, "–"), (64, "64"), ("rows", "rows"),
-     (float("inf"), "inf"), (0.0, "0")],
-)  # fmt: skip
-def test_numbers_have_four_digits(value, text):
-    assert page.number(value) == text
-
-
 def test_tables_show_the_foremost_metrics_first(monkeypatch):
     monkeypatch.setattr(toys.Figured, "foremost", ("time/compile_s", "train/value"))
     assert page.metrics_of("toys.Figured") == ["time/compile_s", "train/value", "test/nothing"]
