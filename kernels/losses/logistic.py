@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kernels._jit import inline
-from kernels.elementary import exp, log1p
+from kernels.elementary import exp, log1p_of_fraction
 from kernels.losses.base import Loss, elementwise
 from kernels.targets import Target
 
@@ -17,7 +17,7 @@ from kernels.targets import Target
 def value(h, y, p):
     real = type(h)
     sign = real(1) - real(2) * y
-    return max(sign * h, real(0)) + log1p(exp(-abs(h)))
+    return max(sign * h, real(0)) + log1p_of_fraction(exp(-abs(h)))
 
 
 @inline

@@ -24,6 +24,12 @@ def log1ps(x, out):
         out[i] = elementary.log1p(x[i])
 
 
+@numba.njit(error_model="numpy")
+def log1ps_of_fractions(x, out):
+    for i in range(x.size):
+        out[i] = elementary.log1p_of_fraction(x[i])
+
+
 def ulps(got, x, exact):
     """Errors in units in the last place of the exact result."""
     with mpmath.workprec(120):
@@ -82,3 +88,21 @@ def test_log1p_at_the_edges(dtype):
     log1ps(x, out)
     np.testing.assert_array_equal(out[:5], np.array([0, np.inf, np.nan, info.tiny, info.smallest_subnormal], dtype))
     assert out[5] == pytest.approx(float(mpmath.log(float(info.max))), rel=float(info.eps))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_log1p_of_a_fraction(dtype):
+    rng = np.random.default_rng(0)
+    x = np.concatenate([rng.uniform(0, 1, 2000), 10.0 ** rng.uniform(-30, 0, 500), [1]]).astype(dtype)
+    out = np.empty_like(x)
+    log1ps_of_fractions(x, out)
+    assert ulps(out, x, mpmath.log1p).max() < 1
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_log1p_of_a_fraction_at_the_edges(dtype):
+    info = np.finfo(dtype)
+    x = np.array([0.0, np.nan, info.tiny, info.smallest_subnormal], dtype)
+    out = np.empty_like(x)
+    log1ps_of_fractions(x, out)
+    np.testing.assert_array_equal(out, x)
