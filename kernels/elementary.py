@@ -112,4 +112,4 @@ def _log1p_single_of_fraction(x):
 
 
 log1p_of_fraction = by_type(_log1p_single_of_fraction, _log1p_double)
-"""log(1 + x) for x in [0, 1], which takes half as long in float32."""
+"""log(1 + x) for x in [0, 1], which takes half as long in float32, and is good to 1.2 units there."""
