@@ -30,6 +30,7 @@ from numba.core import cgutils, event
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.extending import _Intrinsic
+from numba.core.registry import cpu_target
 from numba.extending import overload, register_jitable
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -153,6 +154,11 @@ def named(kernel: F, *parts: str) -> F:
     return kernel
 
 
+def written(function: Any) -> Any:
+    """The Python that a compiled kernel, or a function that stands apart, was written as; anything else as it is."""
+    return getattr(function, "py_func", getattr(function, "written", function))
+
+
 def copied(function: Callable[..., Any]) -> Callable[..., Any]:
     """The function once more, to be compiled under another name."""
     assert isinstance(function, FunctionType)
@@ -251,7 +257,9 @@ def _caller(function: Callable[..., Any], resolve: Callable[[Any], tuple[str, An
     first = inspect.Parameter("typing_context", inspect.Parameter.POSITIONAL_OR_KEYWORD)
     call.__signature__ = inspect.Signature([first, *own])  # type: ignore[attr-defined]  # unknown to mypy
     call.__name__ = function.__name__
-    return instructions(call)
+    caller = instructions(call)
+    caller.written = function
+    return caller
 
 
 def linked(function: F, signature: Any, *parts: type, threads: bool = False) -> F:
@@ -280,6 +288,11 @@ def apart(signature: Callable[[types.Float], Any]) -> Callable[[F], F]:
         return cast(F, _caller(function, lambda first: (symbol(first.dtype), signature(first.dtype))))
 
     return decorate
+
+
+def target_context() -> Any:
+    """What Numba knows of the CPU that it compiles for."""
+    return cpu_target.target_context
 
 
 def link_threads() -> None:

@@ -107,10 +107,10 @@ def order(indices: ArrayLike | None, samples: int) -> NDArray[np.int64]:
     return np.ascontiguousarray(array, np.int64)
 
 
-def whole(name: str, number: Any) -> int:
-    """`number` as an int of at least 1."""
-    if not isinstance(number, Integral) or isinstance(number, bool) or number < 1:
-        raise ValueError(f"{name}: {number!r}; should be a whole number of at least 1")
+def whole(name: str, number: Any, least: int = 1) -> int:
+    """`number` as an int of at least 1, or of what is the `least`."""
+    if not isinstance(number, Integral) or isinstance(number, bool) or number < least:
+        raise ValueError(f"{name}: {number!r}; should be a whole number of at least {least}")
     return int(number)
 
 

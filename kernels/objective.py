@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -52,8 +53,7 @@ class Objective:
         X, weights, visits = self._inputs(X, theta, order)
         samples = visits.size or self.layout.samples(X.shape)
         H = np.empty(self.layout.shape(samples, weights.shape[1]), X.dtype)
-        road = wide if wide.pays(samples, weights) else passes
-        if not road.forward(type(self.layout), X.dtype)(X, visits, weights, H):
+        if not self.road(samples, weights).forward(type(self.layout), X.dtype)(X, visits, weights, H):
             check.blame(X=X, theta=np.asarray(theta))
         return H.reshape(samples) if np.ndim(theta) == 1 else H
 
@@ -69,8 +69,7 @@ class Objective:
             raise ValueError(f"delta: shape {given.shape}; should be {should}, for {samples} samples")
         deltas = np.ascontiguousarray(given).reshape(self.layout.shape(samples, k))
         grad = np.empty((n, k), X.dtype)
-        road = wide if wide.pays(samples, grad) else passes
-        if not road.gradient(type(self.layout), X.dtype)(X, visits, deltas, grad):
+        if not self.road(samples, grad).gradient(type(self.layout), X.dtype)(X, visits, deltas, grad):
             check.blame(X=X, delta=deltas)
         return grad.reshape(n) if given.ndim == 1 else grad
 
@@ -86,7 +85,7 @@ class Objective:
         grad = np.empty_like(weights)
         samples = visits.size or self.layout.samples(X.shape)
         visits = self.layout.visiting(visits, samples, self.layout.samples(X.shape))
-        factory = self._fused(samples, weights, visits)
+        factory = self.fused_for(samples, weights, visits)
         kernel = factory(type(self.loss), type(self.layout), X.dtype)
         constants = self.loss.constants(X.dtype)
         value, fine = kernel(X, targets, visits, weights, constants, grad)
@@ -104,7 +103,7 @@ class Objective:
         if not (type(X) is type(y) is type(theta) is np.ndarray) or y.ndim == 0 or theta.ndim not in (1, 2):
             return None
         weights = theta if theta.ndim == 2 else theta.reshape(-1, 1)
-        ready = self._ready.get((self._fused(len(y), weights, check.NO_ORDER), X.dtype))
+        ready = self._ready.get((self.fused_for(len(y), weights, check.NO_ORDER), X.dtype))
         if ready is None:
             return None
         kernel, loss, constants, layout, like = ready
@@ -145,7 +144,7 @@ class Objective:
         step = check.finite_above_zero("step_size", step_size)
         targets = self._targets(X, y, weights)
         changed, visits = weights.copy(), self.layout.visiting(visits, batch, samples)
-        epoch = self._epoch(batch, changed, visits)(type(self.loss), type(self.layout), X.dtype)
+        epoch = self.epoch_for(batch, changed, visits)(type(self.loss), type(self.layout), X.dtype)
         mean: float
         mean, fine = epoch(X, targets, visits, changed, self.loss.constants(X.dtype), batch, step)
         if not fine:
@@ -153,7 +152,11 @@ class Objective:
         theta[...] = changed.reshape(theta.shape)
         return mean
 
-    def _fused(self, samples: int, theta: NDArray[Any], visits: NDArray[np.int64]) -> _Factory:
+    def road(self, samples: int, theta: NDArray[Any]) -> ModuleType:
+        """The module with the kernels for the logits, and for the gradient, of so many samples."""
+        return wide if wide.pays(samples, theta) else passes
+
+    def fused_for(self, samples: int, theta: NDArray[Any], visits: NDArray[np.int64]) -> _Factory:
         """The factory of the kernel for value and gradient of so many samples."""
         if samples == 1:
             return passes.fused_of_one
@@ -161,7 +164,7 @@ class Objective:
             return wide.fused
         return sliced.fused if self._in_slices(sliced.pays, samples, theta, visits) else passes.fused
 
-    def _epoch(self, batch: int, theta: NDArray[Any], visits: NDArray[np.int64]) -> _Factory:
+    def epoch_for(self, batch: int, theta: NDArray[Any], visits: NDArray[np.int64]) -> _Factory:
         """The factory of the kernel for epochs with batches of that size."""
         if batch == 1:
             return epochs.epoch_singly

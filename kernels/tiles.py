@@ -21,7 +21,7 @@ SEVERAL = 2  # outputs, at least
 NOTHING = ir.VoidType()
 
 
-def _widest(context: Any) -> int:
+def widest(context: Any) -> int:
     """AVX-512 and the ARM CPUs have 32 vector registers, others 16."""
     triple = context.codegen().magic_tuple()[0]
     return 5 if register_bytes(context) == 64 or triple.startswith(("aarch64", "arm64")) else 3
@@ -32,7 +32,7 @@ def outputs_per_tile(typing_context: Any, A: Any) -> Any:
     """A constant of the CPU: totals of four vectors each for so many outputs fit into its registers."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return LONG(_widest(context))
+        return LONG(widest(context))
 
     return types.int64(A), generate
 
@@ -78,7 +78,7 @@ def call_by_width(
     context: Any, builder: Any, width: Any, function: Callable[[int], Any], arguments: Sequence[Any], least: int = 1
 ) -> None:
     """Call the function for `width`, a number of outputs in a tile, `least` or more."""
-    call_by_number(builder, width, range(least, _widest(context) + 1), function, arguments)
+    call_by_number(builder, width, range(least, widest(context) + 1), function, arguments)
 
 
 def once_in_module(builder: Any, name: str, kinds: Sequence[Any], result: Any = NOTHING) -> tuple[Any, Any]:

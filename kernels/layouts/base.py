@@ -42,6 +42,29 @@ def block_within(size, n, itemsize, shortest, longest):
     return max(shortest, min(longest, size // (n * itemsize) // shortest * shortest))
 
 
+@inline
+def blank(H, count):
+    """H[:, :count] ← 0"""
+    for j in range(H.shape[0]):
+        for r in range(count):
+            H[j, r] = 0
+
+
+@inline
+def copy_samples(X, picks, count, room):
+    """room (samples, features) ← the columns `picks` of X"""
+    for f in range(X.shape[0]):
+        for r in range(count):
+            room[r, f] = X[f, picks[r]]
+
+
+@inline
+def copy_sample(X, sample, start, stop, buffer, slot):
+    """buffer[slot, start : stop] ← a column of X"""
+    for f in range(start, stop):
+        buffer[slot, f] = X[f, sample]
+
+
 @dataclass(frozen=True)
 class Layout:
     """A layout convention. A subclass in a file of its own is all that a new layout takes."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from kernels._jit import inline
 from kernels.layouts import rows
-from kernels.layouts.base import Layout, block_within
+from kernels.layouts.base import Layout, blank, block_within, copy_sample, copy_samples
 from kernels.simd import dots, mixtures
 
 # A block is read twice, and most of it stays in a 1 MB L2 meanwhile; the longer it is, the longer the runs in memory.
@@ -26,17 +26,13 @@ SMALL_BYTES = 1 << 18
 def settle(X, picks, count, in_turn, room):
     """Samples that are no neighbours are copied to `room` (samples, features), as rows."""
     if not in_turn:
-        for f in range(X.shape[0]):
-            for r in range(count):
-                room[r, f] = X[f, picks[r]]
+        copy_samples(X, picks, count, room)
 
 
 @inline
 def logits(X, picks, ahead, count, in_turn, counted, features, length, theta, H, room, half):
     if in_turn:
-        for j in range(H.shape[0]):
-            for r in range(count):
-                H[j, r] = 0
+        blank(H, count)
         samples, small, next_block = X.shape[1], _small(X, length, count), ahead[0] - picks[0]
         together = length if small else max(FEWEST, TOGETHER // count)
         for f in range(0, length, together):
@@ -70,8 +66,7 @@ def extent(X):
 
 @inline
 def as_row(X, sample, later, start, stop, buffer, slot):
-    for f in range(start, stop):
-        buffer[slot, f] = X[f, sample]
+    copy_sample(X, sample, start, stop, buffer, slot)
     return buffer, slot, slot
 
 

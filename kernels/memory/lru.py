@@ -1,0 +1,152 @@
+"""Set-associative LRU caches, one level behind another, in compiled code.
+
+What is asked of a cache is an event: the number of a line, and in its low bits for which operand, and what.
+
+    line << LOW | operand << 3 | what       what: WRITE, BACK, JOINED, or AGAIN, as below; 0: a read
+
+A level takes a list of events and makes the list for the next one: the lines that it did not hold, and before each the
+line that had to make way for it, if that was written to. So a level's tables stay in the cache of the machine that
+simulates while thousands of events pass through them. Each set is a list, what was used last in front.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import types
+
+from kernels._jit import inline, linked, once
+from kernels.signatures import Kernel, reads, writes
+
+LOW, OPERANDS, CLASSES = 6, 8, 64
+# The line is brought here by a write; it comes from the level before, which gives it up, and was written to; the next
+# event belongs to the same access; it is known to be here, and is used again.
+WRITE, BACK, JOINED = 1, 2, 4
+AGAIN = BACK | JOINED
+FLAGS = (1 << LOW) - 1
+EMPTY = np.uint64(2**64 - 1)
+# The largest line number that there can be.
+LAST_LINE = 2 ** (64 - LOW) - 2
+# What is counted, of each level, class of sets and operand.
+MISSES, EVICTIONS, WRITE_BACKS = range(3)
+# What is known of a level: where its entries start, its sets, their number less one if it is a power of two, else −1, its
+# ways, and by how many bits its lines are longer than those of the first level.
+OFFSET, SETS, MASK, WAYS, SHIFT = range(5)
+# A drain takes place when so many events have come together.
+CHUNK = 4096
+
+_LOW, _FLAGS, _DIRTY, _KEPT = np.uint64(LOW), np.uint64(FLAGS), np.uint64(WRITE), np.uint64(FLAGS & ~AGAIN)
+_WHAT, _WRITE, _BACK, _JOINED = np.uint64(7), np.uint64(WRITE), np.uint64(BACK), np.uint64(JOINED)
+_OPERAND, _THREE, _AGAIN = np.uint64(OPERANDS - 1), np.uint64(3), np.uint64(AGAIN)
+
+
+@inline
+def event_of(line, code, joined):
+    """The event of an access to a line; `code` is operand << 3, and WRITE for a write."""
+    return np.uint64(line) << _LOW | np.uint64(code) | (_JOINED if joined else np.uint64(0))
+
+
+@inline
+def operand_of(event):
+    return np.int64(event >> _THREE & _OPERAND)
+
+
+@inline
+def line_of(event):
+    return event >> _LOW
+
+
+@inline
+def set_of(line, sets, mask):
+    """Which set may hold the line."""
+    return np.int64(line & np.uint64(mask)) if mask >= 0 else np.int64(line % np.uint64(sets))
+
+
+@inline
+def touch(entries, start, ways, entry):
+    """Put an entry in front of its set; what was there of its line (True), or what goes since there is no room (False)."""
+    carried = entry
+    for way in range(start, start + ways):
+        held = entries[way]
+        entries[way] = carried
+        if (held ^ entry) <= _FLAGS:
+            entries[start] |= held & _DIRTY
+            return True, held
+        carried = held
+    return False, carried
+
+
+@inline
+def mark(entries, start, ways, entry):
+    """Note that the line has been written to, if it is there: is it?"""
+    for way in range(start, start + ways):
+        if (entries[way] ^ entry) <= _FLAGS:
+            entries[way] |= _DIRTY
+            return True
+    return False
+
+
+@once
+def draining() -> Kernel:
+    """`drain(buffers (3, …), count, entries, table (levels, 5), counts (levels, CLASSES, OPERANDS, 3))` → (row, count).
+
+    Takes the events in buffers[0] through all levels; what leaves the last one is buffers[row, :count].
+    """
+
+    def drain(buffers, count, entries, table, counts):
+        source = 0
+        for level in range(table.shape[0]):
+            to = 1 if source != 1 else 2
+            count = pass_through(
+                buffers[source], count, buffers[to], entries, table[level], counts[level], table[level, SHIFT]
+            )
+            source = to
+        return source, count
+
+    whole, long = types.int64, types.uint64
+    signature = types.UniTuple(whole, 2)(writes(long, 2), whole, writes(long, 1), reads(whole, 2), writes(whole, 4))
+    return linked(drain, signature)
+
+
+@inline
+def pass_through(events, count, out, entries, known, counts, shift):
+    """One level: how many events it has for the next one, in `out`."""
+    offset, sets, mask, ways = known[OFFSET], known[SETS], known[MASK], known[WAYS]
+    longer, n, i = np.uint64(shift), 0, 0
+    while i < count:
+        begin, missed = i, False
+        while True:
+            event = events[i]
+            line = event >> _LOW >> longer
+            # Sets are told apart, for an estimate from some of them, by the first level's lines.
+            number, operand = np.int64(line_of(event) & np.uint64(CLASSES - 1)), operand_of(event)
+            start = offset + set_of(line, sets, mask) * ways
+            entry = line << _LOW | event & _KEPT
+            i += 1
+            what = event & _WHAT
+            if what & _BACK:
+                if what & _AGAIN == _AGAIN:
+                    touch(entries, start, ways, entry & ~_WRITE)
+                elif not mark(entries, start, ways, entry):
+                    counts[number, operand, WRITE_BACKS] += 1
+                    out[n] = event
+                    n += 1
+                begin = i
+                break
+            found, old = touch(entries, start, ways, entry)
+            if not found:
+                missed = True
+                if old != EMPTY:
+                    owner = operand_of(old)
+                    counts[number, owner, EVICTIONS] += 1
+                    if old & _DIRTY:
+                        counts[number, owner, WRITE_BACKS] += 1
+                        out[n] = (line_of(old) << longer) << _LOW | old & _FLAGS & ~_WRITE | _BACK
+                        n += 1
+            if not what & _JOINED:
+                break
+        if missed:
+            counts[number, operand, MISSES] += 1
+            for each in range(begin, i):
+                out[n] = events[each] & ~_WRITE
+                n += 1
+    return n

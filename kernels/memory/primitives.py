@@ -1,0 +1,314 @@
+"""What the primitives of the kernels ask of memory: a stand-in for each, which writes down loops of references.
+
+Those of `kernels.plain` (tiles), of `kernels.sums` and `kernels.blocks` (loops over numbers), and those by which threads share out
+their work. The names are theirs, and so are the arguments; arrays are `kernels.memory.tracing.Tracer`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from kernels import plain
+from kernels._jit import COMPILED, target_context
+from kernels.memory.references import Gather, Loop, Reference
+from kernels.memory.tracing import Around, Enough, Tape, Tracer
+from kernels.teams import most as max_team
+
+if COMPILED:
+    from kernels.tiles import widest
+    from kernels.vectors import register_bytes
+
+
+class Primitives:
+    """The stand-ins, which write to a tape; `team` is how many threads each have a part of every sample."""
+
+    def __init__(self, tape: Tape) -> None:
+        self._tape = tape
+        self._shared_out, self._ahead, self._latest = False, False, [-1] * tape.threads
+        self.team = 1
+
+    def stand_ins(self) -> dict[str, Any]:
+        """By the names that they stand for."""
+        own = {name: getattr(self, name) for name in dir(self) if not name.startswith("_")}
+        del own["stand_ins"], own["team"]
+        return own | {
+            "zeros": self.empty,
+            "seat": lambda: self._tape.thread,
+            "COMPILED": True,
+            "visit": Around(self._until_enough),
+            "alone": Around(self._until_enough),
+        }
+
+    # Arrays
+
+    def empty(self, shape: Any, dtype: Any) -> Any:
+        """Whole numbers and flags are there; what is computed with is not."""
+        if np.dtype(dtype).kind != "f":
+            return np.zeros(shape, dtype)
+        lengths = (shape,) if isinstance(shape, int | np.integer) else tuple(shape)
+        return Tracer(self._tape, "work", lengths, dtype)
+
+    def folded(self, A: Tracer, shape: Any) -> Tracer:
+        lengths = (shape,) if isinstance(shape, int | np.integer) else tuple(shape)
+        return Tracer(self._tape, A.operand, lengths, A.dtype, A.address)
+
+    # The CPU at hand
+
+    def lanes(self, A: Tracer) -> int:
+        return register_bytes(target_context()) // A.itemsize if COMPILED else plain.lanes(A)
+
+    def outputs_per_tile(self, A: Tracer) -> int:
+        return widest(target_context()) if COMPILED else plain.outputs_per_tile(A)
+
+    # Tiles
+
+    def dot_tile(self, A, rows, ahead, beyond, first, height, some, offset, length, B, j, width, out, at, add, half):
+        lanes = self.lanes(A)
+        whole = length // lanes
+
+        def of_vectors(v: int, numbers: int, *stride: int) -> tuple[Reference, ...]:
+            a = (
+                A.reference((rows[first + min(r, some - 1)], offset + v), *stride, numbers=numbers)
+                for r in range(height)
+            )
+            b = (B.reference((j + c, v), *stride, numbers=numbers) for c in range(width))
+            return (*a, *b)
+
+        self._tape.add(Loop(whole, of_vectors(0, lanes, lanes * A.itemsize)))
+        if whole * lanes < length:
+            self._tape.add(*of_vectors(whole * lanes, length - whole * lanes))
+        for c in range(width):
+            self._add_to(out, (j + c, at), some)
+
+    def mixture_tile(self, A, rows, ahead, beyond, first, count, offset, S, j, width, out, at, vectors, last, half):
+        lanes = self.lanes(A)
+        numbers = [lanes if vectors > 1 else last] * vectors
+        a = [self._of_rows(A, rows, first, count, offset + i * lanes, n) for i, n in enumerate(numbers)]
+        s = [S.reference((j + c, first), S.step(1)) for c in range(width)]
+        self._tape.add(Loop(count, (*a, *s)))
+        for c in range(width):
+            for i, n in enumerate(numbers):
+                self._add_to(out, (j + c, at + i * lanes), n)
+
+    def slim_dot_tile(self, A, rows, ahead, beyond, count, offset, length, B, out, at, add):
+        pieces = self._pieces(A, length)
+        self._tape.add(*(B.reference((0, v), numbers=n) for v, n in pieces))
+        self._tape.add(Loop(count, tuple(self._of_rows(A, rows, 0, count, offset + v, n) for v, n in pieces)))
+        for r in range(0, count, plain.SLIM):
+            self._add_to(out, (0, at + r), min(plain.SLIM, count - r))
+
+    def slim_mixture_tile(self, A, rows, ahead, beyond, first, count, offset, last, S, out, at):
+        pieces = self._pieces(A, last)
+        a = (self._of_rows(A, rows, first, count, offset + v, n) for v, n in pieces)
+        self._tape.add(Loop(count, (S.reference((0, first), S.step(1)), *a)))
+        for v, n in pieces:
+            self._add_to(out, (0, at + v), n)
+
+    def product_tile(self, A, row, theta, j, last, out):
+        x, weights = A.reference((row, 0), A.step(1)), theta.reference((0, j), theta.step(0), numbers=last)
+        self._tape.add(Loop(theta.shape[0], (x, weights)), out.reference((0, j), numbers=last, write=True))
+
+    def outer_tile(self, A, row, d, j, last, grad):
+        x, to = A.reference((row, 0), A.step(1)), grad.reference((0, j), grad.step(0), numbers=last, write=True)
+        self._tape.add(d.reference((0, j), numbers=last), Loop(grad.shape[0], (x, to)))
+
+    def step_tile(self, A, rows, start, length, W, j, width, scales, out, backwards, fetch):
+        lanes = self.lanes(A)
+        whole = length // lanes
+
+        def of_vectors(v: int, numbers: int, *stride: int) -> tuple[Reference, ...]:
+            samples = (
+                A.reference((rows[turn, i], start + v), *stride, numbers=numbers)
+                for turn in (0, 1)
+                for i in range(plain.PAIR)
+            )
+            weights = (
+                W.reference((j + c, v), *stride, numbers=numbers, write=write)
+                for c in range(width)
+                for write in (False, True)
+            )
+            return (*samples, *weights)
+
+        self._tape.add(*(scales.reference((i, j + c)) for c in range(width) for i in range(plain.PAIR)))
+        stride = lanes * A.itemsize
+        if backwards and whole:
+            self._tape.add(Loop(whole, of_vectors((whole - 1) * lanes, lanes, -stride)))
+        else:
+            self._tape.add(Loop(whole, of_vectors(0, lanes, stride)))
+        if whole * lanes < length:
+            self._tape.add(*of_vectors(whole * lanes, length - whole * lanes))
+        self._tape.add(*(out.reference((i, j + c), write=True) for c in range(width) for i in range(plain.PAIR)))
+
+    def total_tile(self, G, parts, start, stop, weight, as_step, out):
+        k, sums = G.shape[1], G.step(0)
+        for v, n in self._pieces(G, stop - start, start):
+            to: tuple[Reference | Loop, ...]
+            if as_step:
+                to = tuple(out.reference((0, v), out.step(0), numbers=n, write=write) for write in (False, True))
+            else:
+                to = (Loop(n, (out.reference((v, 0), out.step(1), out.step(0), write=True),)),)
+            self._tape.add(Loop(k, (Loop(parts, (G.reference((0, 0, v), G.step(1), sums, numbers=n),)), *to)))
+        return 0.0
+
+    # Loops over numbers
+
+    def turn(self, theta, start, stop, W):
+        read = theta.reference((start, 0), theta.step(0), theta.step(1))
+        write = W.reference((0, 0), W.step(1), W.step(0), write=True)
+        self._tape.add(Loop(stop - start, (Loop(theta.shape[1], (read, write)),)))
+
+    def turn_back(self, W, start, stop, theta):
+        read = W.reference((0, 0), W.step(1), W.step(0))
+        write = theta.reference((start, 0), theta.step(0), theta.step(1), write=True)
+        self._tape.add(Loop(stop - start, (Loop(theta.shape[1], (read, write)),)))
+
+    def clear(self, G, part):
+        self._through(G[part], write=True)
+
+    def blank(self, H, count):
+        self._through(H[:, :count], write=True)
+
+    def copy_samples(self, X, picks, count, room):
+        index = Gather(np.array(picks[:count]), X.step(1), 0, (0, 1))
+        x = Reference(X.operand, X.address, (X.step(0), 0), X.itemsize, gather=index)
+        self._tape.add(
+            Loop(X.shape[0], (Loop(count, (x, room.reference((0, 0), room.step(1), room.step(0), write=True))),))
+        )
+
+    def copy_sample(self, X, sample, start, stop, buffer, slot):
+        to = buffer.reference((slot, start), buffer.step(1), write=True)
+        self._tape.add(Loop(stop - start, (X.reference((start, sample), X.step(0)), to)))
+
+    def together(self, shares, H, count):
+        for s in range(shares.shape[0]):
+            self._through(shares[s, : H.shape[0], :count])
+        self._through(H[:, :count], write=True)
+
+    def rescale(self, H, count, scale):
+        self._through(H[:, :count], write=True)
+
+    def spoilt(self, H, count):
+        self._through(H[:, :count])
+        return 0.0
+
+    def all_finite(self, A):
+        self._through(A)
+        return True
+
+    def total_size(self, x):
+        self._tape.add(Loop(len(x), (x.reference((0,), x.step(0)),)))
+        return 0.0
+
+    def add_weighed(self, total, v, count, weight):
+        self._tape.add(Loop(count, (v.reference((0,), v.step(0)),)))
+        return 0.0
+
+    def finite(self, x):
+        return True
+
+    # Samples
+
+    def pick(self, order, start, end, count, picks):
+        if not self._ahead:  # of two lists, the block's own comes first, then the one of what is fetched
+            self._tape.begin(count)
+        self._ahead = not self._ahead
+        places = np.minimum(np.arange(start, start + count), end - 1)
+        picks[:count] = order.values[places] if order.size else places
+        if order.size:
+            self._tape.add(Loop(count, (order.reference((places[0],), order.step(0)),)))
+
+    def nth(self, order, t, samples):
+        t, own = min(t, samples - 1), self._tape.thread
+        if t > self._latest[own]:
+            self._latest[own] = t
+            if t % plain.PAIR == 0:
+                self._tape.begin(plain.PAIR)
+        return order[t] if order.size else t
+
+    def take(self, y, sample, targets, r, k):
+        numbers = k if y.ndim == 2 else 1
+        for array, index, write in ((y, sample, False), (targets, r, True)):
+            if isinstance(array, Tracer):  # classes that are copied are whole numbers, which are there
+                self._tape.add(array.reference((index, 0)[: array.ndim], numbers=numbers, write=write))
+        return True
+
+    def block(self, H, count, y, v, p, spare):
+        part = H[:, :count]
+        self._through(part)
+        self._through(part, write=True)
+        if isinstance(y, Tracer):
+            self._tape.add(Loop(count, (y.reference((0, 0)[: y.ndim], y.step(0), numbers=y.size // len(y)),)))
+        self._tape.add(Loop(count, (v.reference((0,), v.step(0), write=True),)))
+
+    # Threads
+
+    def seats(self, parts):
+        return min(parts, self._tape.threads)
+
+    def prange(self, count):
+        """The tasks of a parallel loop, a thread's own one after the other."""
+        at_work = set()
+        self._shared_out = True
+        for task in range(count):
+            self._tape.thread = task * min(self._tape.threads, count) // count
+            at_work.add(self._tape.thread)
+            yield task
+        self._tape.thread, self._shared_out = 0, False
+        if all(self._tape.ended[thread] for thread in at_work):
+            raise Enough
+
+    def join(self, board, patience):
+        self.team = max_team(board)
+        return self._tape.thread, self.team
+
+    def meet(self, board, number, size, turn, waits):
+        return waits
+
+    def staying(self, board, number, size, turn):
+        return size
+
+    # What they have in common
+
+    def _until_enough(self, work: Callable[..., Any]) -> Callable[..., Any]:
+        """A thread's work, which ends with it; the others go on."""
+
+        def run(*given: Any) -> Any:
+            try:
+                return work(*given)
+            except Enough:
+                if not self._shared_out:
+                    raise
+                return 0.0
+
+        return run
+
+    def _pieces(self, A: Tracer, length: int, start: int = 0) -> list[tuple[int, int]]:
+        """Vectors of a row: where each starts, and its numbers."""
+        lanes = self.lanes(A)
+        return [(v, min(lanes, start + length - v)) for v in range(start, start + length, lanes)]
+
+    def _of_rows(self, A: Tracer, rows: Any, first: int, count: int, column: int, numbers: int) -> Reference:
+        """So many numbers of each of some rows: of neighbours by a stride, of others by their list."""
+        own = np.array(rows[first : first + count])  # a copy: the kernel writes the next block's there
+        if (np.diff(own) == 1).all():
+            return A.reference((own[0], column), A.step(0), numbers=numbers)
+        gather = Gather(own, A.step(0), 0, (1,))
+        return Reference(A.operand, A.at(0, column), (), numbers * A.itemsize, gather=gather)
+
+    def _add_to(self, out: Tracer, index: tuple[int, int], numbers: int) -> None:
+        """Numbers are read, and written again."""
+        self._tape.add(*(out.reference(index, numbers=numbers, write=write) for write in (False, True)))
+
+    def _through(self, A: Tracer, write: bool = False) -> None:
+        """A vector after the other, of each row."""
+        flat = A if A.ndim == 2 else Tracer(self._tape, A.operand, (1, A.size), A.dtype, A.address)
+        lanes, (height, length) = self.lanes(A), flat.shape
+        whole = length // lanes
+        vectors = flat.reference((0, 0), flat.step(0), lanes * A.itemsize, numbers=lanes, write=write)
+        body: tuple[Loop | Reference, ...] = (Loop(whole, (vectors,)),)
+        if whole * lanes < length:
+            body += (flat.reference((0, whole * lanes), flat.step(0), numbers=length - whole * lanes, write=write),)
+        self._tape.add(Loop(height, body))

@@ -1,0 +1,115 @@
+"""What a pass over X asks of memory: the address streams of X, θ, H, y, the gradient and the order of visit, thread by thread.
+
+It is the kernels' own code that says so (`kernels.memory.tracing`); prefetches are left out, and so are the few numbers
+that stay in registers or in a thread's stack.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kernels import check, wide
+from kernels.memory.geometry import PAGE_BYTES
+from kernels.memory.primitives import Primitives
+from kernels.memory.references import Trace
+from kernels.memory.tracing import Enough, Listed, Mark, Tape, Tracer, retraced
+from kernels.objective import Objective
+from kernels.targets import Target
+
+Work = Literal["forward", "gradient", "fused", "epoch"]
+# In the order in which a simulation counts them; `work` is what the kernels make for themselves.
+OPERANDS = ("X", "theta", "y", "H", "gradient", "order", "work")
+# X begins here, but for its place in a page; what else there is, far behind it.
+START, BEHIND = 1 << 32, 1 << 44
+
+
+class NoTrace(ValueError):
+    """The pass is not the kernels' own work; the message says whose."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A pass: which, of which loss and layout, over what; `leading`: numbers from one row of X to the next (0: no gap)."""
+
+    work: Work
+    objective: Objective
+    samples: int
+    features: int
+    outputs: int = 1
+    dtype: str = "float32"
+    order: NDArray[np.int64] | None = None
+    batch_size: int | None = None
+    leading: int = 0
+    threads: int = 1
+    address: int = 0  # of X, of which its place in a page counts
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A trace, up to where it was wanted; by thread, where blocks of samples begin; how many threads share each sample."""
+
+    trace: Trace
+    marks: tuple[tuple[Mark, ...], ...]
+    team: int
+    is_whole: bool
+
+
+def trace(problem: Problem) -> Trace:
+    """All that the pass asks of memory. Raises NoTrace where the work is left to BLAS, ValueError where a size makes no sense."""
+    return record(problem).trace
+
+
+def record(problem: Problem, most: float = np.inf) -> Recording:
+    """The same, until each thread has made `most` accesses."""
+    tape = Tape(problem.threads, BEHIND, most)
+    stand_ins = Primitives(tape)
+    is_whole = True
+    try:
+        kernel, given = _call(problem, tape)
+        retraced(kernel, stand_ins.stand_ins())(*given)
+    except Enough:
+        is_whole = False
+    bodies = tuple(map(tuple, tape.bodies))
+    if not is_whole:
+        ends = (marks[-1].length if marks else 0 for marks in tape.marks)  # a thread may have had nothing to do
+        bodies = tuple(body[:end] for body, end in zip(bodies, ends, strict=True))
+    return Recording(Trace(bodies, OPERANDS), tuple(map(tuple, tape.marks)), stand_ins.team, is_whole)
+
+
+def _call(problem: Problem, tape: Tape) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+    """The kernel that does the work, and tracers for its arguments."""
+    f, dtype = problem.objective, np.dtype(problem.dtype)
+    m, n, k = problem.samples, problem.features, problem.outputs
+    shape = f.layout.shape(m, n)
+    X = Tracer(tape, "X", shape, dtype, START + problem.address % PAGE_BYTES, (problem.leading or shape[1], 1))
+    visits: Any = check.order(problem.order, m)
+    samples = visits.size or m
+    batch = min(problem.batch_size or samples, samples)
+    if problem.work in ("fused", "epoch"):
+        visits = f.layout.visiting(visits, batch if problem.work == "epoch" else samples, m)
+    order = Listed(tape, "order", visits) if visits.size else visits
+    theta: Any = Tracer(tape, "theta", (n, k), dtype)
+    layout, loss, constants = type(f.layout), type(f.loss), f.loss.constants(dtype)
+    if problem.work in ("forward", "gradient"):
+        H = Tracer(tape, "H", f.layout.shape(samples, k), dtype)
+        factory = getattr(f.road(samples, theta), problem.work)
+        first, second = (theta, H) if problem.work == "forward" else (H, Tracer(tape, "gradient", (n, k), dtype))
+        return _own(factory)(layout, dtype), (X, order, first, second)
+    kind = np.dtype(np.int64) if f.loss.target is Target.CLASS else dtype
+    y = Tracer(tape, "y", (m, k) if f.loss.target is Target.COUNTS else (m,), kind)
+    if problem.work == "fused":
+        kernel = _own(f.fused_for(samples, theta, visits))(loss, layout, dtype)
+        return kernel, (X, y, order, theta, constants, Tracer(tape, "gradient", (n, k), dtype))
+    kernel = _own(f.epoch_for(batch, theta, visits))(loss, layout, dtype)
+    return kernel, (X, y, order, theta, constants, batch, 0.0)
+
+
+def _own(factory: Callable[..., Any]) -> Callable[..., Any]:
+    if factory.__module__ == wide.__name__:
+        raise NoTrace("θ is wide, and its products are left to BLAS, which packs its operands as it likes")
+    return factory

@@ -1,0 +1,213 @@
+"""Kernels run in Python, with tracers in place of arrays: what they would ask of memory is written down, and nothing computed.
+
+A kernel is Python that Numba compiles. Here that Python runs as it is, down to the primitives: those that are written as
+instructions, and loops over numbers that would take long in Python, have stand-ins that write down loops of references
+(`kernels.memory.primitives`). Everything else about a pass, how it is cut into blocks, tiles, parts and threads, is decided by
+the kernel's own code. The same idea as JAX's tracing: R. Frostig et al., Compiling machine learning programs via
+high-level tracing, 2018.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from types import CellType, CodeType, FunctionType, ModuleType, SimpleNamespace
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from kernels._jit import written
+from kernels.memory.references import Loop, Reference, accesses_of
+
+LINE_BYTES = 64
+# From one array to the next: Numba keeps this much for itself in front of each.
+HEADER_BYTES = 64
+
+
+class Enough(Exception):
+    """As much has been written down as was wanted."""
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Where a block of samples begins: how long the thread's body is by then, and how many samples it has seen."""
+
+    length: int
+    samples: int
+
+
+class Tape:
+    """What was asked so far, thread by thread; and where the next array goes. Each thread stops after `most` accesses."""
+
+    def __init__(self, threads: int, start: int, most: float = math.inf) -> None:
+        self.bodies: list[list[Loop | Reference]] = [[] for _ in range(threads)]
+        self.marks: list[list[Mark]] = [[] for _ in range(threads)]
+        self.thread, self._next, self._most = 0, start, most
+        self.ended = [False] * threads
+        self._accesses, self._samples = [0] * threads, [0] * threads
+
+    @property
+    def threads(self) -> int:
+        return len(self.bodies)
+
+    def add(self, *body: Loop | Reference) -> None:
+        """The thread at work asks for all that."""
+        self.bodies[self.thread] += body
+        self._accesses[self.thread] += accesses_of(body)
+
+    def room(self, size_bytes: int) -> int:
+        """The address of a new array."""
+        at = self._next + HEADER_BYTES
+        self._next = at + -(-size_bytes // LINE_BYTES) * LINE_BYTES
+        return at
+
+    def begin(self, samples: int) -> None:
+        """A block of so many samples begins. Raises Enough where the thread has come to its end."""
+        own = self.thread
+        if not self.ended[own]:
+            self.marks[own].append(Mark(len(self.bodies[own]), self._samples[own]))
+            self.ended[own] = self._accesses[own] >= self._most
+        if self.ended[own]:
+            raise Enough
+        self._samples[own] += samples
+
+
+class Tracer:
+    """An array without numbers: shape, kind of number and place in memory. Every number of it is 0, and is written down when used.
+
+    `strides` in numbers, like all that is said of places here but the address.
+    """
+
+    def __init__(
+        self, tape: Tape, operand: str, shape: tuple[int, ...], dtype: DTypeLike, address: int | None = None,
+        strides: tuple[int, ...] | None = None,
+    ) -> None:  # fmt: skip
+        self.tape, self.operand, self.shape, self.dtype = tape, operand, tuple(map(int, shape)), np.dtype(dtype)
+        self.address = tape.room(self.nbytes) if address is None else address
+        lengths = (*self.shape[1:], 1)
+        self.strides = strides or tuple(math.prod(lengths[i:]) for i in range(len(self.shape)))
+
+    @property
+    def itemsize(self) -> int:
+        return self.dtype.itemsize
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        return math.prod(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        return self.size * self.itemsize
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def at(self, *index: int) -> int:
+        """The address of a number."""
+        return self.address + self.itemsize * sum(int(i) * s for i, s in zip(index, self.strides, strict=False))
+
+    def step(self, axis: int) -> int:
+        """How many bytes one number is from the next along an axis."""
+        return self.strides[axis] * self.itemsize
+
+    def reference(self, index: tuple[int, ...], *strides: int, numbers: int = 1, write: bool = False) -> Reference:
+        """So many neighbouring numbers from `index` on; strides, in bytes, are those of the loops around."""
+        return Reference(self.operand, self.at(*index), strides, numbers * self.itemsize, write)
+
+    def __getitem__(self, index: Any) -> Any:
+        part = self._part(index)
+        if part.shape:
+            return part
+        self.tape.add(part.reference(()))
+        return self.dtype.type(0)
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        part = self._part(index)
+        if part.shape:
+            raise NotImplementedError(f"{self.operand}: a whole part of an array is written to; kernels write numbers")
+        self.tape.add(part.reference((), write=True))
+
+    def sum(self) -> Any:
+        """Of a list: each number is read."""
+        self.tape.add(Loop(self.size, (self.reference((0,), self.step(0)),)))
+        return self.dtype.type(0)
+
+    def _part(self, index: Any) -> Tracer:
+        given = index if isinstance(index, tuple) else (index,)
+        shape, strides, address = list(self.shape), list(self.strides), self.address
+        kept = []
+        for axis, each in enumerate(given):
+            if isinstance(each, slice):
+                start, stop, step = each.indices(shape[axis])
+                assert step == 1, "kernels have no slices with steps"
+                address += self.itemsize * strides[axis] * start
+                kept.append((max(0, stop - start), strides[axis]))
+            else:
+                address += self.itemsize * strides[axis] * int(each)
+        kept += zip(shape[len(given) :], strides[len(given) :], strict=True)
+        return Tracer(
+            self.tape, self.operand, tuple(length for length, _ in kept), self.dtype, address,
+            tuple(stride for _, stride in kept),
+        )  # fmt: skip
+
+
+class Listed(Tracer):
+    """A list of whole numbers, which are known: the order of visit."""
+
+    def __init__(self, tape: Tape, operand: str, values: NDArray[np.int64], address: int | None = None) -> None:
+        super().__init__(tape, operand, values.shape, np.int64, address)
+        self.values = values
+
+    def __getitem__(self, index: Any) -> Any:
+        super().__getitem__(index)
+        return self.values[index]
+
+
+@dataclass(frozen=True)
+class Around:
+    """Stands for a function of ours, with something around it."""
+
+    wrap: Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+def retraced(function: Any, stand_ins: Mapping[str, Any], known: dict[int, Any] | None = None) -> Any:
+    """The kernel's Python, with each name in `stand_ins` standing for that, in it and in all functions of ours that it calls."""
+    known = {} if known is None else known
+    function = written(function)
+    if not isinstance(function, FunctionType) or not function.__module__.startswith("kernels."):
+        return function
+    if id(function) in known:
+        return known[id(function)]
+    names, names_used = dict(function.__globals__), set(_names(function.__code__))
+    cells = tuple(CellType() for _ in function.__closure__ or ())
+    copy = FunctionType(function.__code__, names, function.__name__, function.__defaults__, cells)
+    known[id(function)] = copy
+
+    def resolved(name: str, value: Any) -> Any:
+        if isinstance(value, ModuleType) and value.__name__.startswith("kernels."):
+            used = {each: resolved(each, getattr(value, each)) for each in names_used if hasattr(value, each)}
+            return SimpleNamespace(**used)
+        other = stand_ins.get(name)
+        if isinstance(other, Around):
+            return other.wrap(retraced(value, stand_ins, known))
+        return retraced(value, stand_ins, known) if other is None else other
+
+    for name in names_used:
+        if name in names:
+            names[name] = resolved(name, names[name])
+    for name, cell, own in zip(function.__code__.co_freevars, function.__closure__ or (), cells, strict=True):
+        own.cell_contents = resolved(name, cell.cell_contents)
+    return copy
+
+
+def _names(code: CodeType) -> Iterator[str]:
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _names(constant)
