@@ -45,13 +45,28 @@ _STATE = (
 
 
 @once
+def passing() -> Kernel:
+    """`pass_on(buffers, count, entries, table, counts, keep, kept, size)` → (kept, size): drain, and keep what is left over."""
+    drain = draining()
+
+    def pass_on(buffers, count, entries, table, counts, keep, kept, size):
+        row, count = drain(buffers, count, entries, table, counts)
+        if keep:
+            kept = extended(kept, size, buffers[row], count)
+            size += count
+        return kept, size
+
+    return inline(pass_on)
+
+
+@once
 def feeding() -> Kernel:
     """`feed(addresses, sizes, codes, shift, whole, chosen, keep, buffers, entries, table, counts, asked)` → what is left over.
 
     `sizes` and `codes` are empty, for accesses of one byte and for reads of operand 0, or one for each address; lines are
     2^shift bytes. What is left over goes beyond the last level: it is kept if it is to be.
     """
-    drain = draining()
+    pass_on = passing()
 
     def feed(addresses, sizes, codes, shift, whole, chosen, keep, buffers, entries, table, counts, asked):
         kept, size, count = np.empty(CHUNK if keep else 0, np.uint64), 0, 0
@@ -62,10 +77,7 @@ def feeding() -> Kernel:
             asked[code >> 3] += 1 if whole else np.int64(last - first) + 1
             count = put(own, count, first, last, code, whole, chosen)
             if count >= CHUNK or i + 1 == addresses.size:
-                row, count = drain(buffers, count, entries, table, counts)
-                if keep:
-                    kept = extended(kept, size, buffers[row], count)
-                    size += count
+                kept, size = pass_on(buffers, count, entries, table, counts, keep, kept, size)
                 count = 0
         return kept[:size]
 

@@ -48,12 +48,10 @@ class Primitives:
         """Whole numbers and flags are there; what is computed with is not."""
         if np.dtype(dtype).kind != "f":
             return np.zeros(shape, dtype)
-        lengths = (shape,) if isinstance(shape, int | np.integer) else tuple(shape)
-        return Tracer(self._tape, "work", lengths, dtype)
+        return Tracer(self._tape, "work", _lengths(shape), dtype)
 
     def folded(self, A: Tracer, shape: Any) -> Tracer:
-        lengths = (shape,) if isinstance(shape, int | np.integer) else tuple(shape)
-        return Tracer(self._tape, A.operand, lengths, A.dtype, A.address)
+        return Tracer(self._tape, A.operand, _lengths(shape), A.dtype, A.address)
 
     # The CPU at hand
 
@@ -66,9 +64,6 @@ class Primitives:
     # Tiles
 
     def dot_tile(self, A, rows, ahead, beyond, first, height, some, offset, length, B, j, width, out, at, add, half):
-        lanes = self.lanes(A)
-        whole = length // lanes
-
         def of_vectors(v: int, numbers: int, *stride: int) -> tuple[Reference, ...]:
             a = (
                 A.reference((rows[first + min(r, some - 1)], offset + v), *stride, numbers=numbers)
@@ -77,9 +72,7 @@ class Primitives:
             b = (B.reference((j + c, v), *stride, numbers=numbers) for c in range(width))
             return (*a, *b)
 
-        self._tape.add(Loop(whole, of_vectors(0, lanes, lanes * A.itemsize)))
-        if whole * lanes < length:
-            self._tape.add(*of_vectors(whole * lanes, length - whole * lanes))
+        self._along(A, length, of_vectors)
         for c in range(width):
             self._add_to(out, (j + c, at), some)
 
@@ -116,9 +109,6 @@ class Primitives:
         self._tape.add(d.reference((0, j), numbers=last), Loop(grad.shape[0], (x, to)))
 
     def step_tile(self, A, rows, start, length, W, j, width, scales, out, backwards, fetch):
-        lanes = self.lanes(A)
-        whole = length // lanes
-
         def of_vectors(v: int, numbers: int, *stride: int) -> tuple[Reference, ...]:
             samples = (
                 A.reference((rows[turn, i], start + v), *stride, numbers=numbers)
@@ -133,13 +123,7 @@ class Primitives:
             return (*samples, *weights)
 
         self._tape.add(*(scales.reference((i, j + c)) for c in range(width) for i in range(plain.PAIR)))
-        stride = lanes * A.itemsize
-        if backwards and whole:
-            self._tape.add(Loop(whole, of_vectors((whole - 1) * lanes, lanes, -stride)))
-        else:
-            self._tape.add(Loop(whole, of_vectors(0, lanes, stride)))
-        if whole * lanes < length:
-            self._tape.add(*of_vectors(whole * lanes, length - whole * lanes))
+        self._along(A, length, of_vectors, backwards)
         self._tape.add(*(out.reference((i, j + c), write=True) for c in range(width) for i in range(plain.PAIR)))
 
     def total_tile(self, G, parts, start, stop, weight, as_step, out):
@@ -285,6 +269,17 @@ class Primitives:
 
         return run
 
+    def _along(
+        self, A: Tracer, length: int, of_vectors: Callable[..., tuple[Reference, ...]], backwards: bool = False
+    ) -> None:
+        """`of_vectors(where, numbers, stride)` for each whole vector of a row, from either end on; then for what is left."""
+        lanes = self.lanes(A)
+        whole, stride = length // lanes, lanes * A.itemsize
+        first, step = ((whole - 1) * lanes, -stride) if backwards and whole else (0, stride)
+        self._tape.add(Loop(whole, of_vectors(first, lanes, step)))
+        if whole * lanes < length:
+            self._tape.add(*of_vectors(whole * lanes, length - whole * lanes))
+
     def _pieces(self, A: Tracer, length: int, start: int = 0) -> list[tuple[int, int]]:
         """Vectors of a row: where each starts, and its numbers."""
         lanes = self.lanes(A)
@@ -312,3 +307,7 @@ class Primitives:
         if whole * lanes < length:
             body += (flat.reference((0, whole * lanes), flat.step(0), numbers=length - whole * lanes, write=write),)
         self._tape.add(Loop(height, body))
+
+
+def _lengths(shape: Any) -> tuple[int, ...]:
+    return (int(shape),) if isinstance(shape, int | np.integer) else tuple(shape)

@@ -182,9 +182,12 @@ class _Compiler:
             if all(isinstance(inner, Reference) for inner in each.body):
                 self._run(count, each.body, (*around, count))
             else:
+                begin = len(self._operations)
                 self._operations.append((BEGIN, count, 0, 0))
                 self._add(each.body, (*around, count))
                 self._operations.append((END, 0, 0, 0))
+                if len(self._operations) == begin + 2:  # there is nothing to do in it
+                    del self._operations[begin:]
         self._run(1, together, around)
 
     def _run(self, count: int, references: Sequence[Any], around: tuple[int, ...]) -> None:

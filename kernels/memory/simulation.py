@@ -84,9 +84,7 @@ def simulate(
     counting begins (None: empty). Raises ValueError for input that makes no sense.
     """
     given = _stream(stream)
-    engine = _Engine(given, caches, whole_accesses, sets_share)
-    if after is not None:
-        engine.prepare(_stream(after))
+    engine = _Engine(given, caches, whole_accesses, sets_share, after)
     engine.take(given)
     return engine.levels()
 
@@ -96,10 +94,7 @@ def passed_on(
 ) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
     """What the last level asks of memory: the addresses of lines, in their order; and whether they are written back to it."""
     given = _stream(stream)
-    engine = _Engine(given, caches, False, 1.0)
-    if after is not None:
-        engine.prepare(_stream(after))
-    events = engine.take(given, keep=True)
+    events = _Engine(given, caches, after=after).take(given, keep=True)
     return (events >> np.uint64(LOW)) * np.uint64(caches[0].line_bytes), (events & np.uint64(BACK)) > 0
 
 
@@ -108,7 +103,7 @@ def missed_by(stream: Accesses | ArrayLike, caches: Sequence[Cache]) -> NDArray[
     given = _stream(stream)
     if isinstance(given, Trace):
         raise ValueError("stream: a Trace; should be addresses or Accesses, as kernels.memory.expanded makes them")
-    engine = _Engine(given, caches, True, 1.0)
+    engine = _Engine(given, caches, whole=True)
     addresses, sizes, _ = _arrays(given, engine.shift)
     depths = np.empty(addresses.size, np.uint8)
     finding()(addresses, sizes, engine.shift, engine.entries, engine.tables[0], depths)
@@ -120,9 +115,16 @@ def _stream(given: Stream) -> Trace | Accesses:
 
 
 class _Engine:
-    """The caches as tables, and what is counted in them."""
+    """The caches as tables, and what is counted in them. `after`: what went through them before that."""
 
-    def __init__(self, stream: Trace | Accesses, caches: Sequence[Cache], whole: bool, share: float) -> None:
+    def __init__(
+        self,
+        stream: Trace | Accesses,
+        caches: Sequence[Cache],
+        whole: bool = False,
+        share: float = 1.0,
+        after: Stream | None = None,
+    ) -> None:
         _check_levels(caches)
         self._caches, self._whole, self._names = caches, whole, stream.names
         self.shift = caches[0].line_bytes.bit_length() - 1
@@ -134,6 +136,8 @@ class _Engine:
         if self._chosen.size > 1 and whole:
             raise ValueError("whole_accesses: True; should be False with sets_share, since accesses span sets")
         self._asked = np.zeros(OPERANDS, np.int64)
+        if after is not None:
+            self._prepare(_stream(after))
 
     def take(self, stream: Trace | Accesses, keep: bool = False) -> NDArray[np.uint64]:
         """Let all of it go through the caches; what leaves the last one, if it is to be kept."""
@@ -156,7 +160,7 @@ class _Engine:
         left: NDArray[np.uint64] = kernel(*given, self.shift, self._whole, self._chosen, keep, *state)
         return left
 
-    def prepare(self, before: Trace | Accesses) -> None:
+    def _prepare(self, before: Trace | Accesses) -> None:
         """Let what came before go through the caches, and count none of it."""
         if before.names != self._names:
             raise ValueError(f"after: operands {before.names}; should be {self._names}, like the stream's")

@@ -12,8 +12,8 @@ import numpy as np
 from numba import types
 
 from kernels._jit import inline, linked, once, serial
-from kernels.memory.accesses import extended, put
-from kernels.memory.lru import AGAIN, CHUNK, MASK, SETS, WAYS, draining, set_of
+from kernels.memory.accesses import passing, put
+from kernels.memory.lru import AGAIN, CHUNK, MASK, SETS, WAYS, set_of
 from kernels.memory.references import BASE, BEGIN, CODE, COLUMNS, END, GATHER, LIST, NO_LIST, POSITION, SIZE
 from kernels.signatures import Kernel, reads, writes
 
@@ -89,7 +89,7 @@ def walking() -> Kernel:
 
     `tables` (threads, levels, 5): the caches of each thread. Threads take turns. The rest is as in `accesses.feeding`.
     """
-    drain, run = draining(), running()
+    pass_on, run = passing(), running()
 
     def walk(
         operations, references, lists, ranges, depth, most, shift, whole, chosen, keep,
@@ -106,15 +106,9 @@ def walking() -> Kernel:
                 count, table, loops, left = 0, tables[thread], counters[thread], TURN
                 while at[thread] < ranges[thread, 1] and (threads == 1 or left > 0):
                     operation, here = operations[at[thread]], level[thread]
-                    if operation[0] == BEGIN and operation[1] > 0:
+                    if operation[0] == BEGIN:
                         loops[here], begins[thread, here] = 0, at[thread]
                         level[thread] += 1
-                    elif operation[0] == BEGIN:  # no turn at all: go to its end
-                        inside = 1
-                        while inside:
-                            at[thread] += 1
-                            kind = operations[at[thread], 0]
-                            inside += 1 if kind == BEGIN else -1 if kind == END else 0
                     elif operation[0] == END:
                         loops[here - 1] += 1
                         if loops[here - 1] < operations[begins[thread, here - 1], 1]:
@@ -132,16 +126,10 @@ def walking() -> Kernel:
                             )  # fmt: skip
                             left -= count
                             if count >= CHUNK:
-                                row, count = drain(buffers, count, entries, table, counts)
-                                if keep:
-                                    kept = extended(kept, size, buffers[row], count)
-                                    size += count
+                                kept, size = pass_on(buffers, count, entries, table, counts, keep, kept, size)
                                 count = 0
                     at[thread] += 1
-                row, count = drain(buffers, count, entries, table, counts)
-                if keep:
-                    kept = extended(kept, size, buffers[row], count)
-                    size += count
+                kept, size = pass_on(buffers, count, entries, table, counts, keep, kept, size)
                 busy |= at[thread] < ranges[thread, 1]
         return kept[:size]
 

@@ -12,22 +12,18 @@ from kernels import elementary
 DTYPES = [np.float32, np.float64]
 
 
-@numba.njit(error_model="numpy")
-def exps(x, out):
-    for i in range(x.size):
-        out[i] = elementary.exp(x[i])
+def over(function):
+    """The function of each number of an array, compiled."""
+
+    @numba.njit(error_model="numpy")
+    def run(x, out):
+        for i in range(x.size):
+            out[i] = function(x[i])
+
+    return run
 
 
-@numba.njit(error_model="numpy")
-def log1ps(x, out):
-    for i in range(x.size):
-        out[i] = elementary.log1p(x[i])
-
-
-@numba.njit(error_model="numpy")
-def log1ps_of_fractions(x, out):
-    for i in range(x.size):
-        out[i] = elementary.log1p_of_fraction(x[i])
+exps, log1ps, log1ps_of_fractions = map(over, (elementary.exp, elementary.log1p, elementary.log1p_of_fraction))
 
 
 def ulps(got, x, exact):
