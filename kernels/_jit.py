@@ -210,10 +210,10 @@ _linked: list[Any] = []  # the linker knows an address, and keeps nothing alive
 _apart: dict[str, Callable[[types.Float], str]] = {}
 
 
-def _publish(function: Callable[..., Any], signature: Any, *parts: type, threads: bool = False) -> str:
+def _publish(function: Callable[..., Any], signature: Any, *parts: type, **flags: Any) -> str:
     """Compile a function on its own and make it known to the linker: its symbol."""
     # Python does not call it: what would take its arguments from Python and raise its errors there is not written.
-    kernel: Any = _compile(signature, parts, parallel=threads, no_cpython_wrapper=True)(function)
+    kernel: Any = _compile(signature, parts, no_cpython_wrapper=True, **flags)(function)
     (result,) = kernel.overloads.values()
     symbol = f"{__package__}_{function.__name__}"
     llvm.add_symbol(symbol, result.library.get_pointer_to_function(result.fndesc.llvm_func_name))
@@ -262,14 +262,15 @@ def _caller(function: Callable[..., Any], resolve: Callable[[Any], tuple[str, An
     return caller
 
 
-def linked(function: F, signature: Any, *parts: type, threads: bool = False) -> F:
+def linked(function: F, signature: Any, *parts: type, threads: bool = False, makes_arrays: bool = True) -> F:
     """Compile a function on its own, like `parallel` with `threads`, else like `serial`; kernels call it by its symbol.
 
     What is taken into a kernel is compiled again with each kernel, and many times on the way; what is linked is not.
+    One that makes no arrays need not count who holds those that it is given, which Numba does wherever it hands one on.
     """
     if not COMPILED:
         return function
-    symbol = _publish(function, signature, *parts, threads=threads)
+    symbol = _publish(function, signature, *parts, parallel=threads, _nrt=makes_arrays)
     return cast(F, _caller(function, lambda first: (symbol, signature)))
 
 

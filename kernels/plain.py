@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 TALL, SLIM = 4, 8
+EIGHT = 8
 PAIR = 2  # samples that share a way through θ
 
 
@@ -128,3 +129,30 @@ def add(board, at, value):
 
 def rest(briefly):
     """Leave the core to its other thread for a moment, or to another process."""
+
+
+def touch(entries, start, ways, entry, low, kept):
+    """Put an entry in front of its set; gives what was there but for the bits of `low`, or what goes since there is no room."""
+    way = _place(entries, start, ways, entry, low)
+    last = start + min(way, ways - 1)
+    old = entries[last]
+    entries[start + 1 : last + 1] = entries[start:last].copy()
+    entries[start] = entry | (old & kept if way < ways else entry)
+    return old
+
+
+def mark(entries, start, ways, entry, low, bits):
+    """Set those bits of an entry, where it is; whether it is there."""
+    way = _place(entries, start, ways, entry, low)
+    if way < ways:
+        entries[start + way] |= bits
+    return way < ways
+
+
+def _place(entries, start, ways, entry, low):
+    """The way that has the entry; as many as there are ways, if none has it."""
+    return next((way for way in range(ways) if entries[start + way] ^ entry <= low), ways)
+
+
+def fetch(entries, start):
+    """Ask for the entries at a place, to be used soon."""

@@ -26,13 +26,13 @@ def register_bytes(context: Any) -> int:
 
 
 class Vectors:
-    """Instructions on vectors of one kind of number, put where `builder` stands."""
+    """Instructions on vectors of one kind of number, put where `builder` stands; of so many `lanes`, or as registers have."""
 
-    def __init__(self, context: Any, builder: Any, real: ir.Type) -> None:
+    def __init__(self, context: Any, builder: Any, real: ir.Type, lanes: int | None = None) -> None:
         self.builder = builder
         self.real = real
         self.bytes = 4 if isinstance(real, ir.FloatType) else 8
-        self.lanes = register_bytes(context) // self.bytes
+        self.lanes = lanes or register_bytes(context) // self.bytes
         self.vector = ir.VectorType(real, self.lanes)
 
     def load(self, pointer: Any) -> Any:
@@ -88,6 +88,13 @@ class Vectors:
             lanes_a_sum //= 2
         return total
 
+    def pushed(self, u: Any, value: Any) -> Any:
+        """The lanes of `u`, each one further, and the value in front."""
+        lanes = [u.type.count, *range(u.type.count - 1)]
+        return self.builder.shuffle_vector(
+            u, self.spread(value, u.type), ir.Constant(ir.VectorType(INT, u.type.count), lanes)
+        )
+
     def _joined(self, u: Any, v: Any) -> Any:
         """The lanes of `u`, then those of `v`."""
         lanes = ir.VectorType(INT, 2 * u.type.count)
@@ -113,5 +120,6 @@ class Vectors:
         self.builder.call(function, [pointer, INT(0), INT(KEEP_IN_L2), INT(1)])
 
     def _intrinsic(self, name: str, kind: ir.FunctionType, mask: Any) -> Any:
-        suffix = f"v{mask.type.count}f{8 * self.bytes}.p0"
+        letter = "i" if isinstance(self.real, ir.IntType) else "f"
+        suffix = f"v{mask.type.count}{letter}{8 * self.bytes}.p0"
         return cgutils.get_or_insert_function(self.builder.module, kind, f"llvm.{name}.{suffix}")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numba import types
 
-from kernels._jit import inline, once, serial
-from kernels.memory.lru import CHUNK, MASK, OFFSET, SETS, SHIFT, WAYS, draining, event_of, line_of, set_of, touch
+from kernels._jit import inline, linked, once, serial
+from kernels.memory.lru import CHUNK, FLAGS, MASK, OFFSET, SETS, SHIFT, WAYS, draining, event_of, line_of, set_of, touch
 from kernels.signatures import Kernel, reads, writes
 
 
@@ -34,12 +34,13 @@ def extended(kept, size, more, count):
     return kept
 
 
+_FLAGS, _NONE = np.uint64(FLAGS), np.uint64(0)
 # The buffers, the entries of all caches, what is known of these, what is counted; and how often each operand is asked for.
 _STATE = (
     writes(types.uint64, 2),
     writes(types.uint64, 1),
     reads(types.int64, 2),
-    writes(types.int64, 4),
+    writes(types.int64, 3),
     writes(types.int64, 1),
 )
 
@@ -66,24 +67,39 @@ def feeding() -> Kernel:
     `sizes` and `codes` are empty, for accesses of one byte and for reads of operand 0, or one for each address; lines are
     2^shift bytes. What is left over goes beyond the last level: it is kept if it is to be.
     """
-    pass_on = passing()
+    pass_on, take = passing(), taking()
 
     def feed(addresses, sizes, codes, shift, whole, chosen, keep, buffers, entries, table, counts, asked):
-        kept, size, count = np.empty(CHUNK if keep else 0, np.uint64), 0, 0
-        own, long = buffers[0], np.uint64(shift)
-        for i in range(addresses.size):
-            first, code = addresses[i] >> long, codes[i] if codes.size else 0
-            last = (addresses[i] + np.uint64(sizes[i] - 1)) >> long if sizes.size else first
-            asked[code >> 3] += 1 if whole else np.int64(last - first) + 1
-            count = put(own, count, first, last, code, whole, chosen)
-            if count >= CHUNK or i + 1 == addresses.size:
-                kept, size = pass_on(buffers, count, entries, table, counts, keep, kept, size)
-                count = 0
+        kept, size, done = np.empty(CHUNK if keep else 0, np.uint64), 0, 0
+        while done < addresses.size:
+            done, count = take(addresses, sizes, codes, done, shift, whole, chosen, buffers[0], asked)
+            kept, size = pass_on(buffers, count, entries, table, counts, keep, kept, size)
         return kept[:size]
 
     whole, flag, long = types.int64, types.boolean, types.uint64
     given = reads(long, 1), reads(whole, 1), reads(whole, 1), whole, flag, reads(flag, 1), flag
     return serial(writes(long, 1)(*given, *_STATE))(feed)
+
+
+@once
+def taking() -> Kernel:
+    """`take(addresses, sizes, codes, done, shift, whole, chosen, buffer, asked)` → (done, count): a chunk of accesses as events."""
+
+    def take(addresses, sizes, codes, done, shift, whole, chosen, buffer, asked):
+        count, long = 0, np.uint64(shift)
+        while done < addresses.size and count < CHUNK:
+            address = addresses[done]
+            first, code = address >> long, codes[done] if codes.size else 0
+            last = (address + np.uint64(sizes[done] - 1)) >> long if sizes.size else first
+            asked[code >> 3] += 1 if whole else np.int64(last - first) + 1
+            count = put(buffer, count, first, last, code, whole, chosen)
+            done += 1
+        return done, count
+
+    whole, flag, long = types.int64, types.boolean, types.uint64
+    given = reads(long, 1), reads(whole, 1), reads(whole, 1), whole, whole, flag, reads(flag, 1)
+    pair = types.UniTuple(whole, 2)
+    return linked(take, pair(*given, writes(long, 1), writes(whole, 1)), makes_arrays=False)
 
 
 @once
@@ -105,8 +121,7 @@ def finding() -> Kernel:
                 for each in range(first, last + np.uint64(1)):
                     event = event_of(each >> np.uint64(known[SHIFT]), 0, False)
                     start = known[OFFSET] + set_of(line_of(event), known[SETS], known[MASK]) * known[WAYS]
-                    found, _ = touch(entries, start, known[WAYS], event)
-                    missed |= not found
+                    missed |= touch(entries, start, known[WAYS], event, _FLAGS, _NONE) ^ event > _FLAGS
                 if not missed:
                     break
                 depth += 1

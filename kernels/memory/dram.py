@@ -12,17 +12,15 @@ from typing import Literal
 
 import numpy as np
 from numba import types
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from kernels import check
-from kernels._jit import once, serial
+from kernels._jit import inline, once, serial
 from kernels.memory.geometry import PAGE_BYTES
 from kernels.memory.simulation import addresses_of
 from kernels.signatures import Kernel, reads, writes
 
 FIELDS = ("Ro", "Ra", "Ba", "Ch", "Co")
-# The memory from which scattered pages get their frames.
-MEMORY_BYTES = 1 << 36
 
 
 @dataclass(frozen=True)
@@ -123,32 +121,45 @@ def row_buffer(
     if frames not in ("contiguous", "scattered"):
         raise ValueError(f"frames: {frames!r}; should be contiguous or scattered")
     between = 0 if refresh_every is None else check.whole("refresh_every", refresh_every)
-    physical = _scattered(given, page, seed) if frames == "scattered" else given
+    key = np.random.SeedSequence(check.whole("seed", seed, least=0)).generate_state(1, np.uint64)[0]
+    page_bits = page.bit_length() - 1 if frames == "scattered" else 0
     shifts = dram.shifts()
     table = np.array([shifts[name] for name in FIELDS], np.int64)
     rows_open = np.full(dram.channels * dram.ranks * dram.banks, -1, np.int64)
-    hits, empty = _opening()(physical, table, dram.hashed, between, rows_open)
+    hits, empty = _opening()(given, table, dram.hashed, between, page_bits, key, rows_open)
     return RowBuffer(hits, empty, given.size - hits - empty, dram.line_bytes)
 
 
-def _scattered(addresses: NDArray[np.uint64], page_bytes: int, seed: int) -> NDArray[np.uint64]:
-    """The same places in pages that lie anywhere."""
-    shift, within = np.uint64(page_bytes.bit_length() - 1), np.uint64(page_bytes - 1)
-    used, number = np.unique(addresses >> shift, return_inverse=True)
-    there = max(MEMORY_BYTES // page_bytes, used.size)
-    chosen = np.random.default_rng(seed).choice(there, used.size, replace=False).astype(np.uint64)
-    return np.asarray(chosen[number] << shift | addresses & within, np.uint64)
+@inline
+def _frame(page, bits, key):
+    """The frame of a page: a permutation of all numbers of so many bits, by two rounds of xor, shift and multiplication.
+
+    Source of the multipliers: G. Steele, D. Lea, C. Flood, Fast splittable pseudorandom number generators, 2014.
+    """
+    half, all_of_them = np.uint64(bits // 2), (np.uint64(1) << np.uint64(bits)) - np.uint64(1)
+    frame = (page ^ key) & all_of_them
+    for multiplier in (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)):
+        frame = (frame ^ frame >> half) * multiplier & all_of_them
+    return frame ^ frame >> half
 
 
 @once
 def _opening() -> Kernel:
-    """`open_rows(addresses, fields (5, 2), hashed, refresh_every, rows_open)` → (hits, empty)."""
+    """`open_rows(addresses, fields (5, 2), hashed, refresh_every, page_bits, key, rows_open)` → (hits, empty).
 
-    def open_rows(addresses, fields, hashed, refresh_every, rows_open):
+    Pages of 2^page_bits bytes get frames by the `key`; with 0 bits all lie as they are numbered.
+    """
+
+    def open_rows(addresses, fields, hashed, refresh_every, page_bits, key, rows_open):
         at_row, at_rank, at_bank, at_channel = fields[0, 0], fields[1, 0], fields[2, 0], fields[3, 0]
         ranks, banks, channels = (1 << fields[1, 1]) - 1, (1 << fields[2, 1]) - 1, (1 << fields[3, 1]) - 1
         hits, empty, left = 0, 0, refresh_every
-        for each in addresses:
+        within = (np.uint64(1) << np.uint64(page_bits)) - np.uint64(1)
+        for address in addresses:
+            each = address
+            if page_bits:
+                each = _frame(address >> np.uint64(page_bits), 64 - page_bits, key) << np.uint64(page_bits)
+                each |= address & within
             row = np.int64(each >> np.uint64(at_row))
             bank = np.int64(each >> np.uint64(at_bank)) & banks
             rank, channel = (
@@ -169,5 +180,5 @@ def _opening() -> Kernel:
         return hits, empty
 
     whole, long = types.int64, types.uint64
-    given = reads(long, 1), reads(whole, 2), types.boolean, whole, writes(whole, 1)
+    given = reads(long, 1), reads(whole, 2), types.boolean, whole, whole, long, writes(whole, 1)
     return serial(types.UniTuple(whole, 2)(*given))(open_rows)

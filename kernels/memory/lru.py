@@ -14,8 +14,17 @@ from __future__ import annotations
 import numpy as np
 from numba import types
 
-from kernels._jit import inline, linked, once
+from kernels._jit import COMPILED, inline, linked, once
 from kernels.signatures import Kernel, reads, writes
+
+if COMPILED:
+    from kernels.memory.sets import EIGHT as EIGHT
+    from kernels.memory.sets import fetch, mark
+    from kernels.memory.sets import touch as touch
+else:
+    from kernels.plain import EIGHT as EIGHT
+    from kernels.plain import fetch, mark
+    from kernels.plain import touch as touch
 
 LOW, OPERANDS, CLASSES = 6, 8, 64
 # The line is brought here by a write; it comes from the level before, which gives it up, and was written to; the next
@@ -26,17 +35,20 @@ FLAGS = (1 << LOW) - 1
 EMPTY = np.uint64(2**64 - 1)
 # The largest line number that there can be.
 LAST_LINE = 2 ** (64 - LOW) - 2
-# What is counted, of each level, class of sets and operand.
+# What is counted, of each level, class of sets and operand. (Sets are told apart for an estimate from some of them.)
 MISSES, EVICTIONS, WRITE_BACKS = range(3)
 # What is known of a level: where its entries start, its sets, their number less one if it is a power of two, else −1, its
 # ways, and by how many bits its lines are longer than those of the first level.
 OFFSET, SETS, MASK, WAYS, SHIFT = range(5)
 # A drain takes place when so many events have come together.
 CHUNK = 4096
+# Of more entries than so many, those of an event further ahead are fetched.
+NEAR, AHEAD = 1 << 14, 8
 
 _LOW, _FLAGS, _DIRTY, _KEPT = np.uint64(LOW), np.uint64(FLAGS), np.uint64(WRITE), np.uint64(FLAGS & ~AGAIN)
 _WHAT, _WRITE, _BACK, _JOINED = np.uint64(7), np.uint64(WRITE), np.uint64(BACK), np.uint64(JOINED)
 _OPERAND, _THREE, _AGAIN = np.uint64(OPERANDS - 1), np.uint64(3), np.uint64(AGAIN)
+_CLASS = np.uint64((CLASSES - 1) * OPERANDS)
 
 
 @inline
@@ -46,8 +58,9 @@ def event_of(line, code, joined):
 
 
 @inline
-def operand_of(event):
-    return np.int64(event >> _THREE & _OPERAND)
+def place_of(event, owner):
+    """Where the count is of an operand, that of `owner`, and of a class of sets: the lowest bits of the event's line."""
+    return event >> _THREE & _CLASS | owner >> _THREE & _OPERAND
 
 
 @inline
@@ -61,33 +74,9 @@ def set_of(line, sets, mask):
     return np.int64(line & np.uint64(mask)) if mask >= 0 else np.int64(line % np.uint64(sets))
 
 
-@inline
-def touch(entries, start, ways, entry):
-    """Put an entry in front of its set; what was there of its line (True), or what goes since there is no room (False)."""
-    carried = entry
-    for way in range(start, start + ways):
-        held = entries[way]
-        entries[way] = carried
-        if (held ^ entry) <= _FLAGS:
-            entries[start] |= held & _DIRTY
-            return True, held
-        carried = held
-    return False, carried
-
-
-@inline
-def mark(entries, start, ways, entry):
-    """Note that the line has been written to, if it is there: is it?"""
-    for way in range(start, start + ways):
-        if (entries[way] ^ entry) <= _FLAGS:
-            entries[way] |= _DIRTY
-            return True
-    return False
-
-
 @once
 def draining() -> Kernel:
-    """`drain(buffers (3, …), count, entries, table (levels, 5), counts (levels, CLASSES, OPERANDS, 3))` → (row, count).
+    """`drain(buffers (3, …), count, entries, table (levels, 5), counts (levels, 3, CLASSES · OPERANDS))` → (row, count).
 
     Takes the events in buffers[0] through all levels; what leaves the last one is buffers[row, :count].
     """
@@ -96,57 +85,61 @@ def draining() -> Kernel:
         source = 0
         for level in range(table.shape[0]):
             to = 1 if source != 1 else 2
+            misses, evictions, write_backs = counts[level, MISSES], counts[level, EVICTIONS], counts[level, WRITE_BACKS]
             count = pass_through(
-                buffers[source], count, buffers[to], entries, table[level], counts[level], table[level, SHIFT]
+                buffers[source], count, buffers[to], entries, table[level], misses, evictions, write_backs
             )
             source = to
         return source, count
 
     whole, long = types.int64, types.uint64
-    signature = types.UniTuple(whole, 2)(writes(long, 2), whole, writes(long, 1), reads(whole, 2), writes(whole, 4))
-    return linked(drain, signature)
+    signature = types.UniTuple(whole, 2)(writes(long, 2), whole, writes(long, 1), reads(whole, 2), writes(whole, 3))
+    return linked(drain, signature, makes_arrays=False)
 
 
 @inline
-def pass_through(events, count, out, entries, known, counts, shift):
-    """One level: how many events it has for the next one, in `out`."""
+def pass_through(events, count, out, entries, known, misses, evictions, write_backs):
+    """One level: how many events it has for the next one, in `out`. What is counted is so by class of sets and operand."""
     offset, sets, mask, ways = known[OFFSET], known[SETS], known[MASK], known[WAYS]
-    longer, n, i = np.uint64(shift), 0, 0
+    longer, n, i, begin, missed = np.uint64(known[SHIFT]), 0, 0, 0, False
+    soon = AHEAD if sets * ways > NEAR else count
     while i < count:
-        begin, missed = i, False
-        while True:
-            event = events[i]
-            line = event >> _LOW >> longer
-            # Sets are told apart, for an estimate from some of them, by the first level's lines.
-            number, operand = np.int64(line_of(event) & np.uint64(CLASSES - 1)), operand_of(event)
-            start = offset + set_of(line, sets, mask) * ways
-            entry = line << _LOW | event & _KEPT
-            i += 1
-            what = event & _WHAT
-            if what & _BACK:
-                if what & _AGAIN == _AGAIN:
-                    touch(entries, start, ways, entry & ~_WRITE)
-                elif not mark(entries, start, ways, entry):
-                    counts[number, operand, WRITE_BACKS] += 1
-                    out[n] = event
+        if i + soon < count:
+            start = offset + set_of(events[i + soon] >> _LOW >> longer, sets, mask) * ways
+            fetch(entries, start)
+            fetch(entries, start + ways - 1)
+        event = events[i]
+        line, what = event >> _LOW >> longer, event & _WHAT
+        start = offset + set_of(line, sets, mask) * ways
+        entry = line << _LOW | event & _KEPT
+        i += 1
+        if what & _BACK:
+            if what & _AGAIN == _AGAIN:
+                touch(entries, start, ways, entry & ~_WRITE, _FLAGS, _DIRTY)
+            elif not mark(entries, start, ways, entry, _FLAGS, _DIRTY):
+                write_backs[place_of(event, event)] += 1
+                out[n] = event
+                n += 1
+            begin = i
+            continue
+        old = touch(entries, start, ways, entry, _FLAGS, _DIRTY)
+        if old ^ entry > _FLAGS:
+            missed = True
+            if old != EMPTY:
+                owner = place_of(event, old)
+                evictions[owner] += 1
+                if old & _DIRTY:
+                    write_backs[owner] += 1
+                    out[n] = (line_of(old) << longer) << _LOW | old & _FLAGS & ~_WRITE | _BACK
                     n += 1
-                begin = i
-                break
-            found, old = touch(entries, start, ways, entry)
-            if not found:
-                missed = True
-                if old != EMPTY:
-                    owner = operand_of(old)
-                    counts[number, owner, EVICTIONS] += 1
-                    if old & _DIRTY:
-                        counts[number, owner, WRITE_BACKS] += 1
-                        out[n] = (line_of(old) << longer) << _LOW | old & _FLAGS & ~_WRITE | _BACK
-                        n += 1
-            if not what & _JOINED:
-                break
+        if what & _JOINED:
+            continue
         if missed:
-            counts[number, operand, MISSES] += 1
-            for each in range(begin, i):
+            misses[place_of(event, event)] += 1
+            for each in range(begin, i - 1):
                 out[n] = events[each] & ~_WRITE
                 n += 1
+            out[n] = event & ~_WRITE
+            n += 1
+        begin, missed = i, False
     return n

@@ -14,7 +14,7 @@ import numpy as np
 from kernels import plain
 from kernels._jit import COMPILED, target_context
 from kernels.memory.references import Gather, Loop, Reference
-from kernels.memory.tracing import Around, Enough, Tape, Tracer
+from kernels.memory.tracing import Around, Enough, Listed, Tape, Tracer
 from kernels.teams import most as max_team
 
 if COMPILED:
@@ -45,10 +45,11 @@ class Primitives:
     # Arrays
 
     def empty(self, shape: Any, dtype: Any) -> Any:
-        """Whole numbers and flags are there; what is computed with is not."""
-        if np.dtype(dtype).kind != "f":
-            return np.zeros(shape, dtype)
-        return Tracer(self._tape, "work", _lengths(shape), dtype)
+        """Whole numbers and flags are known; what is computed with is not."""
+        kind = np.dtype(dtype).kind
+        if kind == "f":
+            return Tracer(self._tape, "work", _lengths(shape), dtype)
+        return Listed(self._tape, "work", np.zeros(shape, dtype)) if kind == "i" else np.zeros(shape, dtype)
 
     def folded(self, A: Tracer, shape: Any) -> Tracer:
         return Tracer(self._tape, A.operand, _lengths(shape), A.dtype, A.address)
@@ -64,11 +65,11 @@ class Primitives:
     # Tiles
 
     def dot_tile(self, A, rows, ahead, beyond, first, height, some, offset, length, B, j, width, out, at, add, half):
+        within = [first + min(r, some - 1) for r in range(height)]
+        own, _ = [rows[r] for r in within], [ahead[r] for r in within]
+
         def of_vectors(v: int, numbers: int, *stride: int) -> tuple[Reference, ...]:
-            a = (
-                A.reference((rows[first + min(r, some - 1)], offset + v), *stride, numbers=numbers)
-                for r in range(height)
-            )
+            a = (A.reference((row, offset + v), *stride, numbers=numbers) for row in own)
             b = (B.reference((j + c, v), *stride, numbers=numbers) for c in range(width))
             return (*a, *b)
 
@@ -81,7 +82,7 @@ class Primitives:
         numbers = [lanes if vectors > 1 else last] * vectors
         a = [self._of_rows(A, rows, first, count, offset + i * lanes, n) for i, n in enumerate(numbers)]
         s = [S.reference((j + c, first), S.step(1)) for c in range(width)]
-        self._tape.add(Loop(count, (*a, *s)))
+        self._tape.add(Loop(count, (*self._numbers(rows, ahead, first), *a, *s)))
         for c in range(width):
             for i, n in enumerate(numbers):
                 self._add_to(out, (j + c, at + i * lanes), n)
@@ -89,14 +90,15 @@ class Primitives:
     def slim_dot_tile(self, A, rows, ahead, beyond, count, offset, length, B, out, at, add):
         pieces = self._pieces(A, length)
         self._tape.add(*(B.reference((0, v), numbers=n) for v, n in pieces))
-        self._tape.add(Loop(count, tuple(self._of_rows(A, rows, 0, count, offset + v, n) for v, n in pieces)))
+        a = (self._of_rows(A, rows, 0, count, offset + v, n) for v, n in pieces)
+        self._tape.add(Loop(count, (*self._numbers(rows, ahead, 0), *a)))
         for r in range(0, count, plain.SLIM):
             self._add_to(out, (0, at + r), min(plain.SLIM, count - r))
 
     def slim_mixture_tile(self, A, rows, ahead, beyond, first, count, offset, last, S, out, at):
         pieces = self._pieces(A, last)
         a = (self._of_rows(A, rows, first, count, offset + v, n) for v, n in pieces)
-        self._tape.add(Loop(count, (S.reference((0, first), S.step(1)), *a)))
+        self._tape.add(Loop(count, (*self._numbers(rows, ahead, first), S.reference((0, first), S.step(1)), *a)))
         for v, n in pieces:
             self._add_to(out, (0, at + v), n)
 
@@ -109,12 +111,10 @@ class Primitives:
         self._tape.add(d.reference((0, j), numbers=last), Loop(grad.shape[0], (x, to)))
 
     def step_tile(self, A, rows, start, length, W, j, width, scales, out, backwards, fetch):
+        own = [rows[turn, i] for turn in (0, 1) for i in range(plain.PAIR)]
+
         def of_vectors(v: int, numbers: int, *stride: int) -> tuple[Reference, ...]:
-            samples = (
-                A.reference((rows[turn, i], start + v), *stride, numbers=numbers)
-                for turn in (0, 1)
-                for i in range(plain.PAIR)
-            )
+            samples = (A.reference((row, start + v), *stride, numbers=numbers) for row in own)
             weights = (
                 W.reference((j + c, v), *stride, numbers=numbers, write=write)
                 for c in range(width)
@@ -156,11 +156,10 @@ class Primitives:
         self._through(H[:, :count], write=True)
 
     def copy_samples(self, X, picks, count, room):
-        index = Gather(np.array(picks[:count]), X.step(1), 0, (0, 1))
+        index = Gather(picks.values[:count].copy(), X.step(1), 0, (0, 1))
         x = Reference(X.operand, X.address, (X.step(0), 0), X.itemsize, gather=index)
-        self._tape.add(
-            Loop(X.shape[0], (Loop(count, (x, room.reference((0, 0), room.step(1), room.step(0), write=True))),))
-        )
+        to = room.reference((0, 0), room.step(1), room.step(0), write=True)
+        self._tape.add(Loop(X.shape[0], (Loop(count, (picks.reference((0,), 0, picks.step(0)), x, to)),)))
 
     def copy_sample(self, X, sample, start, stop, buffer, slot):
         to = buffer.reference((slot, start), buffer.step(1), write=True)
@@ -200,9 +199,9 @@ class Primitives:
             self._tape.begin(count)
         self._ahead = not self._ahead
         places = np.minimum(np.arange(start, start + count), end - 1)
-        picks[:count] = order.values[places] if order.size else places
-        if order.size:
-            self._tape.add(Loop(count, (order.reference((places[0],), order.step(0)),)))
+        picks.values[:count] = order.values[places] if order.size else places
+        to = picks.reference((0,), picks.step(0), write=True)
+        self._tape.add(Loop(count, (order.reference((places[0],), order.step(0)), to) if order.size else (to,)))
 
     def nth(self, order, t, samples):
         t, own = min(t, samples - 1), self._tape.thread
@@ -215,16 +214,14 @@ class Primitives:
     def take(self, y, sample, targets, r, k):
         numbers = k if y.ndim == 2 else 1
         for array, index, write in ((y, sample, False), (targets, r, True)):
-            if isinstance(array, Tracer):  # classes that are copied are whole numbers, which are there
-                self._tape.add(array.reference((index, 0)[: array.ndim], numbers=numbers, write=write))
+            self._tape.add(array.reference((index, 0)[: array.ndim], numbers=numbers, write=write))
         return True
 
     def block(self, H, count, y, v, p, spare):
         part = H[:, :count]
         self._through(part)
         self._through(part, write=True)
-        if isinstance(y, Tracer):
-            self._tape.add(Loop(count, (y.reference((0, 0)[: y.ndim], y.step(0), numbers=y.size // len(y)),)))
+        self._tape.add(Loop(count, (y.reference((0, 0)[: y.ndim], y.step(0), numbers=y.size // len(y)),)))
         self._tape.add(Loop(count, (v.reference((0,), v.step(0), write=True),)))
 
     # Threads
@@ -287,11 +284,15 @@ class Primitives:
 
     def _of_rows(self, A: Tracer, rows: Any, first: int, count: int, column: int, numbers: int) -> Reference:
         """So many numbers of each of some rows: of neighbours by a stride, of others by their list."""
-        own = np.array(rows[first : first + count])  # a copy: the kernel writes the next block's there
+        own = rows.values[first : first + count].copy()  # the kernel writes the next block's there
         if (np.diff(own) == 1).all():
             return A.reference((own[0], column), A.step(0), numbers=numbers)
         gather = Gather(own, A.step(0), 0, (1,))
         return Reference(A.operand, A.at(0, column), (), numbers * A.itemsize, gather=gather)
+
+    def _numbers(self, rows: Listed, ahead: Listed, first: int) -> tuple[Reference, Reference]:
+        """Which row is next, and which one is fetched meanwhile."""
+        return rows.reference((first,), rows.step(0)), ahead.reference((first,), ahead.step(0))
 
     def _add_to(self, out: Tracer, index: tuple[int, int], numbers: int) -> None:
         """Numbers are read, and written again."""

@@ -20,9 +20,22 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kernels import check
+from kernels.arrays import LINE_BYTES
 from kernels.memory.accesses import feeding, finding
 from kernels.memory.geometry import Cache
-from kernels.memory.lru import BACK, CHUNK, CLASSES, EMPTY, EVICTIONS, LAST_LINE, LOW, MISSES, OPERANDS, WRITE_BACKS
+from kernels.memory.lru import (
+    BACK,
+    CHUNK,
+    CLASSES,
+    EIGHT,
+    EMPTY,
+    EVICTIONS,
+    LAST_LINE,
+    LOW,
+    MISSES,
+    OPERANDS,
+    WRITE_BACKS,
+)
 from kernels.memory.references import SIZE, Trace
 from kernels.memory.walker import walking
 
@@ -130,8 +143,8 @@ class _Engine:
         self.shift = caches[0].line_bytes.bit_length() - 1
         threads = len(stream.threads) if isinstance(stream, Trace) else 1
         self.tables, room = _tables(caches, self.shift, threads)
-        self.entries = np.full(room, EMPTY, np.uint64)
-        self._counts = np.zeros((len(caches), CLASSES, OPERANDS, 3), np.int64)
+        self.entries = _empty(room + EIGHT)  # sets are read eight entries at a time
+        self._counts = np.zeros((len(caches), 3, CLASSES * OPERANDS), np.int64)
         self._chosen = _chosen(share, caches)
         if self._chosen.size > 1 and whole:
             raise ValueError("whole_accesses: True; should be False with sets_share, since accesses span sets")
@@ -176,7 +189,7 @@ class _Engine:
         accesses: list[float] = [*self._asked.tolist()]
         found = []
         for cache, counted in zip(self._caches, self._counts, strict=True):
-            totals = scale * counted.sum(axis=0) if scale > 1 else counted.sum(axis=0)
+            totals = counted.reshape(3, CLASSES, OPERANDS).sum(axis=1).T * (scale if scale > 1 else 1)
             each = {
                 name: _counts(accesses[i], *(totals[i, what].item() for what in (MISSES, EVICTIONS, WRITE_BACKS)))
                 for i, name in enumerate(self._names)
@@ -192,8 +205,8 @@ class _Engine:
         number, size = self._chosen.size, int(self._chosen.sum())
         if size == number:
             return 0.0
-        by_class = counted.reshape(-1, number, OPERANDS, 3).sum(axis=0)
-        misses = by_class[self._chosen][:, :, MISSES].sum(axis=1)
+        by_class = counted[MISSES].reshape(-1, number, OPERANDS).sum(axis=(0, 2))
+        misses = by_class[self._chosen]
         spread = float(misses.std(ddof=1)) if size > 1 else math.nan
         return number * spread * math.sqrt((1 - size / number) / size)
 
@@ -225,6 +238,13 @@ def _tables(caches: Sequence[Cache], shift: int, threads: int) -> tuple[NDArray[
             mask = -1 if cache.sets & (cache.sets - 1) else cache.sets - 1
             rows.append((own[i], cache.sets, mask, cache.ways, cache.line_bytes.bit_length() - 1 - shift))
     return np.array(rows, np.int64).reshape(threads, len(caches), -1), room
+
+
+def _empty(room: int) -> NDArray[np.uint64]:
+    """So many empty entries, from the start of a cache line on: a set of eight is one."""
+    entries = np.full(room + LINE_BYTES // 8, EMPTY, np.uint64)
+    ahead = -entries.ctypes.data % LINE_BYTES // entries.itemsize
+    return entries[ahead : ahead + room]
 
 
 def _chosen(share: float, caches: Sequence[Cache]) -> NDArray[np.bool_]:
@@ -280,10 +300,8 @@ def _arrays(stream: Accesses, shift: int) -> tuple[NDArray[np.uint64], NDArray[n
     most = min((LAST_LINE + 1 << shift) - 1, 2**64 - 1)
     if highest > most:
         raise ValueError(f"addresses: up to {highest:#x}; should be up to {most:#x}, with lines of {1 << shift} bytes")
-    sizes, writes, operands = (_spread(each, addresses.size) for each in (sizes, writes, operands))
-    plain = not (writes.any() or operands.any())
-    codes = NOTHING if plain else operands << 3 | writes
-    return addresses, NOTHING if (sizes == 1).all() else sizes, codes
+    codes = operands << 3 | writes
+    return addresses, _spread(sizes, addresses.size, but=1), _spread(codes, addresses.size, but=0)
 
 
 def _whole(name: str, given: ArrayLike) -> NDArray[Any]:
@@ -302,5 +320,6 @@ def _for_each(name: str, given: ArrayLike, count: int) -> NDArray[np.int64]:
     return np.ascontiguousarray(array, np.int64)
 
 
-def _spread(numbers: NDArray[np.int64], count: int) -> NDArray[np.int64]:
-    return np.ascontiguousarray(np.broadcast_to(numbers, count))
+def _spread(numbers: NDArray[np.int64], count: int, but: int) -> NDArray[np.int64]:
+    """So many of them; none where all are what is taken for granted."""
+    return NOTHING if (numbers == but).all() else np.ascontiguousarray(np.broadcast_to(numbers, count))

@@ -158,15 +158,24 @@ class Tracer:
 
 
 class Listed(Tracer):
-    """A list of whole numbers, which are known: the order of visit."""
+    """Whole numbers, which are known: an order of visit, places in it. `values` is an array of them."""
 
-    def __init__(self, tape: Tape, operand: str, values: NDArray[np.int64], address: int | None = None) -> None:
-        super().__init__(tape, operand, values.shape, np.int64, address)
+    def __init__(
+        self, tape: Tape, operand: str, values: NDArray[Any], address: int | None = None,
+        strides: tuple[int, ...] | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__(tape, operand, values.shape, values.dtype, address, strides)
         self.values = values
 
     def __getitem__(self, index: Any) -> Any:
-        super().__getitem__(index)
+        part = super().__getitem__(index)
+        if isinstance(part, Tracer):
+            return Listed(self.tape, self.operand, self.values[index], part.address, part.strides)
         return self.values[index]
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        super().__setitem__(index, value)
+        self.values[index] = value
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,9 @@ from kernels.signatures import Kernel, reads, writes
 # A thread hands over to the next one after so many events.
 TURN = 1024
 # What is known of a reference while its loop runs: where it began, and by how much it moves on; its place in its list, and
-# by how much that moves on; the lines that it is at, and their sets; the turn in which it next changes them.
-START, STEP, PLACE, ALONG, HEAD, TAIL, HEAD_SET, TAIL_SET, NEXT = range(9)
+# by how much that moves on; the lines that it is at, and their sets; the turn in which it next changes them, and after how
+# many turns it does so again, if that is always the same, else 0.
+START, STEP, PLACE, ALONG, HEAD, TAIL, HEAD_SET, TAIL_SET, NEXT, EVERY = range(10)
 
 
 @inline
@@ -83,6 +84,23 @@ def move(now, address, size, shift, sets, mask):
     now[TAIL_SET] = now[HEAD_SET] if head == tail else set_of(np.uint64(tail), sets, mask)
 
 
+@inline
+def stream(row, turn, turns, shift, chosen, buffer, count, now, sets, mask, asked):
+    """One reference alone, from line to line: nothing else is in use beside it."""
+    every, begin = now[EVERY], turn
+    address, step = now[START] + turn * now[STEP], every * now[STEP]
+    while turn < turns and count < CHUNK:
+        line = np.uint64(address >> shift)
+        count = put(buffer, count, line, line, row[CODE], False, chosen)
+        address += step
+        turn += every
+    move(now, address - step, row[SIZE], shift, sets, mask)
+    now[NEXT] = turn
+    turn = min(turn, turns)
+    asked[row[CODE] >> 3] += turn - begin
+    return turn, count
+
+
 @once
 def walking() -> Kernel:
     """`walk(program…, shift, whole, chosen, keep, buffers, entries, tables, counts, asked)` → what is left over.
@@ -98,7 +116,7 @@ def walking() -> Kernel:
         threads = ranges.shape[0]
         at, level = ranges[:, 0].copy(), np.zeros(threads, np.int64)
         counters, begins = np.zeros((threads, depth + 1), np.int64), np.zeros((threads, depth + 1), np.int64)
-        now = np.zeros((most, NEXT + 1), np.int64)
+        now = np.zeros((most, EVERY + 1), np.int64)
         kept, size, busy = np.empty(CHUNK if keep else 0, np.uint64), 0, True
         while busy:
             busy = False
@@ -135,7 +153,7 @@ def walking() -> Kernel:
 
     whole, flag, long = types.int64, types.boolean, types.uint64
     program = reads(whole, 2), reads(whole, 2), reads(whole, 1), reads(whole, 2), whole, whole
-    state = writes(long, 2), writes(long, 1), reads(whole, 3), writes(whole, 4), writes(whole, 1)
+    state = writes(long, 2), writes(long, 1), reads(whole, 3), writes(whole, 3), writes(whole, 1)
     return serial(writes(long, 1)(*program, whole, flag, reads(flag, 1), flag, *state))(walk)
 
 
@@ -154,6 +172,13 @@ def running() -> Kernel:
             aligned = now[r, START] % size == 0 and now[r, STEP] % size == 0 and line_bytes % size == 0
             lines += 1 if aligned else 2
             regular &= now[r, ALONG] == 0 and size <= line_bytes
+            step, every = now[r, STEP], np.int64(0)
+            if aligned and step > 0:
+                if step % line_bytes == 0:
+                    every = np.int64(1)
+                elif line_bytes % step == 0 and now[r, START] % step == 0:
+                    every = line_bytes // step
+            now[r, EVERY] = every
         if not regular or lines > known[WAYS] or turns == 1:
             while turn < turns and count < CHUNK:
                 for r in range(many):
@@ -165,6 +190,10 @@ def running() -> Kernel:
             return turn, count
         last = False
         while turn < turns and count < CHUNK:
+            if many == 1 and turn > 0 and now[0, EVERY] > 0:
+                turn, count = stream(own[0], turn, turns, shift, chosen, buffer, count, now[0], sets, mask, asked)
+                last = True
+                continue
             following, last = turns, True
             for r in range(many):
                 if turn == 0 or now[r, NEXT] == turn:
@@ -177,7 +206,10 @@ def running() -> Kernel:
                     move(now[r], address, size, shift, sets, mask)
                     begins, ends = np.uint64(now[r, HEAD]), np.uint64(now[r, TAIL])
                     count = put(buffer, count, begins, ends, own[r, CODE], whole, chosen)
-                    stays = min(turns_until_change(address, size, now[r, STEP], line_bytes, turns), turns - turn)
+                    stays = now[r, EVERY]
+                    if turn == 0 or stays == 0:
+                        stays = turns_until_change(address, size, now[r, STEP], line_bytes, turns)
+                    stays = min(stays, turns - turn)
                     now[r, NEXT] = turn + stays
                     asked[own[r, CODE] >> 3] += stays if whole else stays * (now[r, TAIL] - now[r, HEAD] + 1)
                 else:
@@ -193,7 +225,7 @@ def running() -> Kernel:
     whole, flag, long = types.int64, types.boolean, types.uint64
     given = reads(whole, 2), whole, whole, reads(whole, 1), whole, whole, whole, flag, reads(flag, 1)
     state = writes(long, 1), whole, reads(whole, 1), writes(whole, 2), writes(whole, 1)
-    return linked(run, types.UniTuple(whole, 2)(*given, *state))
+    return linked(run, types.UniTuple(whole, 2)(*given, *state), makes_arrays=False)
 
 
 @inline
