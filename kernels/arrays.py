@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from numba import types
 from numba.core import cgutils
+from numpy.lib.stride_tricks import as_strided
+from numpy.typing import NDArray
 
 from kernels._jit import COMPILED, instructions
 
@@ -85,3 +87,18 @@ def _folded(typing_context: Any, A: Any, shape: Any) -> Any:
 empty: Any = _empty if COMPILED else np.empty
 zeros: Any = _zeros if COMPILED else np.zeros
 folded: Any = _folded if COMPILED else np.reshape
+
+
+def in_rows(X: NDArray[Any]) -> NDArray[Any]:
+    """X (rows, columns) with its columns side by side in memory: itself, though its rows may be apart, or a copy."""
+    (_, columns), (row, column), size = X.shape, X.strides, X.itemsize
+    is_fine = X.flags.c_contiguous or (column == size and row >= columns * size and row % size == 0 and X.flags.aligned)
+    return X if is_fine else np.ascontiguousarray(X)
+
+
+def dense(X: NDArray[Any]) -> NDArray[Any]:
+    """What kernels take for such an X: one in C order, whose rows have all that lies between them too. They look at none of it."""
+    if X.flags.c_contiguous:
+        return X
+    row, size = X.strides[0], X.itemsize
+    return as_strided(X, (X.shape[0], row // size), (row, size), writeable=False)

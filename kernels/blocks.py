@@ -16,15 +16,14 @@ from kernels.targets import Target
 
 
 def desk(layout: type[Layout]) -> Kernel:
-    """`desk(X, seats, k, samples, in_turn)`: what each thread works on its blocks with, at its seat (`kernels.threads`).
+    """`desk(X, seats, n, k, samples, in_turn)`: what each thread works on its blocks with, at its seat (`kernels.threads`).
 
     That is H (seats, k + SPARE, block), room (seats, …), numbers (seats, 2, block), and 0, 1, 2 … for as many as there
     are features, or samples in a block.
     """
-    samples_per_block, room_for, extent = layout.samples_per_block, layout.room_for, layout.extent
+    samples_per_block, room_for = layout.samples_per_block, layout.room_for
 
-    def desk(X, seats, k, samples, in_turn):
-        n = extent(X)[1]
+    def desk(X, seats, n, k, samples, in_turn):
         size = min(samples_per_block(n, X.itemsize, in_turn), samples)
         height, width = room_for(n, size, in_turn)
         counted = empty(max(n, size), np.int64)

@@ -148,12 +148,12 @@ def chunk(samples, n, k, copied, times=2):
 
 
 def room_for(layout: type[Layout]) -> Kernel:
-    """`room(X, size, order)`: where the samples of a chunk are put side by side, if they are no neighbours."""
+    """`room(X, n, size, order)`: where the samples of a chunk are put side by side, if they are no neighbours."""
     features_first = layout.features_first
 
-    def room(X, size, order):
+    def room(X, n, size, order):
         copies = size if order.size else 0
-        return empty((X.shape[0], copies) if features_first else (copies, X.shape[1]), X.dtype)
+        return empty((n, copies) if features_first else (copies, n), X.dtype)
 
     return inline(room)
 

@@ -33,7 +33,7 @@ def epoch_singly(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -
     The second of two samples meets a θ that the first one has moved along its own features, x₁: its logits are those of the
     θ before, and x₁ᵀx₂ times the step. So θ is gone through once for two steps, and they are what they are one by one.
     """
-    block, as_row, take, extent, room_for = loss.block, layout.as_row, TAKE[loss.target], layout.extent, layout.room_for
+    block, as_row, take, room_for = loss.block, layout.as_row, TAKE[loss.target], layout.room_for
     link_threads()
 
     def member_singly(X, y, order, theta, p, batch, step_size, team, out):
@@ -42,7 +42,7 @@ def epoch_singly(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -
         if size == 0:
             return
         (n, k), several, buffer = theta.shape, W.shape[0], room[0]
-        samples = order.size if order.size else extent(X)[0]
+        samples = order.size if order.size else len(y)
         spare, v = empty((SPARE, 1), X.dtype), empty(1, np.float64)
         targets = empty((PAIR, 1) + y.shape[1:], y.dtype)  # noqa: RUF005  Numba has no starred tuples
         H, scales, rows = empty((PAIR, k), X.dtype), zeros((PAIR, k), X.dtype), empty((3, PAIR), np.int64)
@@ -110,15 +110,15 @@ def epoch(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> Kerne
     Of batches that are summed first, on all threads if it is worth their while.
     """
     real = real_type(dtype)
-    extent, make = layout.extent, desk(layout)
+    make = desk(layout)
     visit, share = visits(loss, layout, dtype)
     add = adding(dtype)
 
     def epoch(X, y, order, theta, p, batch, step_size):
         n, k = theta.shape
-        samples = order.size if order.size else extent(X)[0]
+        samples = order.size if order.size else len(y)
         most = partials(batch, n, k, X.itemsize)
-        table = make(X, seats(most), k, batch, order.size == 0)
+        table = make(X, seats(most), n, k, batch, order.size == 0)
         v, targets = places(table[0], y)
         length = padded(n, X.itemsize)
         losses, W, stale = empty(most, np.float64), turned(theta, length), zeros(most, np.bool_)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kernels import check, epochs, layouts, losses, passes, sliced, wide
+from kernels.arrays import dense, in_rows
 from kernels.layouts import Layout
 from kernels.losses import Loss
 from kernels.signatures import Kernel
@@ -28,7 +29,8 @@ class Objective:
     (m, k) counts for multinomial, in both layouts.
 
     `order`, where it is taken, lists the samples to visit (integers, repeats allowed); None means all, in turn.
-    X in C order is used as it is; any other memory order is copied first. Losses are summed in float64. Results are
+    X whose rows are contiguous is used as it is, also where they are apart (a leading dimension of more than their
+    length); any other memory order is copied first. Losses are summed in float64. Results are
     the same to rounding in both layouts, and bitwise the same on any number of threads.
 
     Bad input raises ValueError: shapes, dtypes, labels out of range, negative counts, NaN or infinite data, an empty
@@ -53,13 +55,13 @@ class Objective:
         X, weights, visits = self._inputs(X, theta, order)
         samples = visits.size or self.layout.samples(X.shape)
         H = np.empty(self.layout.shape(samples, weights.shape[1]), X.dtype)
-        if not self.road(samples, weights).forward(type(self.layout), X.dtype)(X, visits, weights, H):
+        if not self.road(samples, weights).forward(type(self.layout), X.dtype)(dense(X), visits, weights, H):
             check.blame(X=X, theta=np.asarray(theta))
         return H.reshape(samples) if np.ndim(theta) == 1 else H
 
     def gradient(self, X: ArrayLike, delta: ArrayLike, order: ArrayLike | None = None) -> NDArray[Any]:
         """XᵀΔ, the sum over samples of xᵢδᵢᵀ: Δ shaped like H, (m, k), columns: (k, m), or (m,) → (n, k) or (n,)."""
-        X = np.ascontiguousarray(check.floats("X", X, ndim=(2,)))
+        X = in_rows(check.floats("X", X, ndim=(2,)))
         given = check.floats("delta", delta, ndim=(1, 2), dtype=X.dtype)
         visits = check.order(order, self.layout.samples(X.shape))
         samples = visits.size or self.layout.samples(X.shape)
@@ -69,7 +71,7 @@ class Objective:
             raise ValueError(f"delta: shape {given.shape}; should be {should}, for {samples} samples")
         deltas = np.ascontiguousarray(given).reshape(self.layout.shape(samples, k))
         grad = np.empty((n, k), X.dtype)
-        if not self.road(samples, grad).gradient(type(self.layout), X.dtype)(X, visits, deltas, grad):
+        if not self.road(samples, grad).gradient(type(self.layout), X.dtype)(dense(X), visits, deltas, grad):
             check.blame(X=X, delta=deltas)
         return grad.reshape(n) if given.ndim == 1 else grad
 
@@ -88,7 +90,7 @@ class Objective:
         factory = self.fused_for(samples, weights, visits)
         kernel = factory(type(self.loss), type(self.layout), X.dtype)
         constants = self.loss.constants(X.dtype)
-        value, fine = kernel(X, targets, visits, weights, constants, grad)
+        value, fine = kernel(dense(X), targets, visits, weights, constants, grad)
         if not fine:
             self._blame(X, y, targets, theta)
         if factory is not wide.fused:
@@ -109,7 +111,7 @@ class Objective:
         kernel, loss, constants, layout, like = ready
         if loss is not self.loss or layout is not self.layout or theta.dtype != X.dtype:
             return None
-        if y.dtype != like.dtype or y.ndim != like.ndim or X.ndim != 2:
+        if y.dtype != like.dtype or y.ndim != like.ndim or X.shape != layout.shape(len(y), len(weights)):
             return None
         grad = np.empty(weights.shape, theta.dtype)
         try:
@@ -146,7 +148,7 @@ class Objective:
         changed, visits = weights.copy(), self.layout.visiting(visits, batch, samples)
         epoch = self.epoch_for(batch, changed, visits)(type(self.loss), type(self.layout), X.dtype)
         mean: float
-        mean, fine = epoch(X, targets, visits, changed, self.loss.constants(X.dtype), batch, step)
+        mean, fine = epoch(dense(X), targets, visits, changed, self.loss.constants(X.dtype), batch, step)
         if not fine:
             self._blame(X, y, targets, theta)
         theta[...] = changed.reshape(theta.shape)
@@ -192,7 +194,7 @@ class Objective:
         self, X: ArrayLike, theta: ArrayLike, order: ArrayLike | None
     ) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.int64]]:
         """X and θ (n, k) in C order, and the order of visit."""
-        data = np.ascontiguousarray(check.floats("X", X, ndim=(2,)))
+        data = in_rows(check.floats("X", X, ndim=(2,)))
         weights = check.floats("theta", theta, ndim=(1, 2), dtype=data.dtype)
         n = self.layout.width(data.shape)
         if weights.shape[0] != n:

@@ -32,19 +32,18 @@ def forward(layout: type[Layout], dtype: np.dtype[Any]) -> Kernel:
 
     @inline
     def act(X, picks, ahead, begin, count, in_turn, counted, table, room, seat, given, none):
-        W, out = given
+        W, theta, out = given
         H = table[: W.shape[0]]
-        logits(X, picks, ahead, count, in_turn, counted, counted, extent(X)[1], W, H, room, False)
+        logits(X, picks, ahead, count, in_turn, counted, counted, theta.shape[0], W, H, room, False)
         store(H, out, begin, count)
         return spoilt(H, count)
 
-    _, share = shared("logits", act, (writes(real, 2), writes(real, 2)), (layout,), dtype)
+    _, share = shared("logits", act, (writes(real, 2), reads(real, 2), writes(real, 2)), (layout,), dtype)
 
     def forward(X, order, theta, out):
-        n, k = theta.shape
-        samples = order.size if order.size else extent(X)[0]
+        (n, k), samples = theta.shape, extent(out)[0]
         parts = partials(samples, n, k, X.itemsize)
-        table, given = make(X, seats(parts), k, samples, order.size == 0), (turned(theta, padded(n, X.itemsize)), out)
+        table, given = make(X, seats(parts), n, k, samples, order.size == 0), (turned(theta, padded(n, X.itemsize)), theta, out)
         doubts = empty(parts, np.float64)
         share(X, order, 0, samples, 0, parts, table, given, empty((parts, 0, 0), X.dtype), doubts)
         return doubts.sum() == 0
@@ -61,20 +60,20 @@ def gradient(layout: type[Layout], dtype: np.dtype[Any]) -> Kernel:
 
     @inline
     def act(X, picks, ahead, begin, count, in_turn, counted, table, room, seat, given, out):
+        deltas, grad = given
         H = table[: out.shape[0]]
-        load(given[0], begin, count, H)
-        accumulate(X, picks, ahead, count, in_turn, counted, counted, extent(X)[1], H, out, room, False)
+        load(deltas, begin, count, H)
+        accumulate(X, picks, ahead, count, in_turn, counted, counted, grad.shape[0], H, out, room, False)
         return 0.0
 
-    (_, share), add = shared("gradient", act, (reads(real, 2),), (layout,), dtype), adding(dtype)
+    (_, share), add = shared("gradient", act, (reads(real, 2), writes(real, 2)), (layout,), dtype), adding(dtype)
 
     def gradient(X, order, deltas, grad):
-        n, k = grad.shape
-        samples = order.size if order.size else extent(X)[0]
+        (n, k), samples = grad.shape, extent(deltas)[0]
         parts = partials(samples, n, k, X.itemsize)
-        table = make(X, seats(parts), k, samples, order.size == 0)
+        table = make(X, seats(parts), n, k, samples, order.size == 0)
         G = empty((parts, k, padded(n, X.itemsize)), X.dtype)
-        share(X, order, 0, samples, 0, parts, table, (deltas,), G, empty(parts, np.float64))
+        share(X, order, 0, samples, 0, parts, table, (deltas, grad), G, empty(parts, np.float64))
         return add(G, parts, n, 1.0, False, grad)
 
     signature = product_signature(real)
@@ -89,20 +88,19 @@ def fused(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> Kerne
     mean or any of `grad`, the mean gradient, is infinite or NaN.
     """
     real = real_type(dtype)
-    extent, make, fits = layout.extent, desk(layout), fitting(loss, layout)
+    make, fits = desk(layout), fitting(loss, layout)
     visit, share = visits(loss, layout, dtype)
     add = adding(dtype)
 
     def fused(X, y, order, theta, p, grad):
         if not fits(X, y, theta, grad):
             return np.nan, False
-        n, k = theta.shape
-        samples = order.size if order.size else extent(X)[0]
+        (n, k), samples = theta.shape, order.size if order.size else len(y)
         parts = partials(samples, n, k, X.itemsize)
         threads, length = seats(parts), padded(n, X.itemsize)
         W, stale = empty((threads, k, length), X.dtype), np.ones(threads, np.bool_)
         G, losses = empty((parts, k, length), X.dtype), empty(parts, np.float64)
-        table, weight = make(X, threads, k, samples, order.size == 0), 1.0 / samples
+        table, weight = make(X, threads, n, k, samples, order.size == 0), 1.0 / samples
         given = (y, theta, W, stale, p, weight) + places(table[0], y)  # noqa: RUF005  Numba has no starred tuples
         if parts == 1:  # no thread is woken for a small batch
             clear(G, 0)
@@ -134,21 +132,24 @@ def fused_of_one(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -
         block(folded(H, (k, 1)), 1, targets, v, p, spare)
         outer(A, row, H, grad)
         # No |x·δ| is above Σ|x| · Σ|δ|.
-        return v[0], fine and finite(v[0]) and finite(total_size(A[row]) * total_size(H[0]))
+        return v[0], fine and finite(v[0]) and finite(total_size(A[row, :n]) * total_size(H[0]))
 
     signature = fused_signature(loss.target, real)
     return serial(signature, loss, layout)(named(fused_of_one, loss.name, layout.name, dtype.name))
 
 
 def fitting(loss: type[Loss], layout: type[Layout]) -> Kernel:
-    """`fits(X, y, theta, grad)`: whether there is a sample, a feature and an output, and all shapes agree."""
+    """`fits(X, y, theta, grad)`: whether there is a sample, a feature and an output, and all shapes agree.
+
+    X may have more of what lies in a row than is used: its rows are apart then.
+    """
     extent, one_logit = layout.extent, loss.target.one_logit
 
     def fits(X, y, theta, grad):
         n, k = theta.shape
         samples, width = extent(X)
-        if width != n or len(y) != samples or (y.ndim == 2 and y.shape[1] != k) or grad.shape != theta.shape:
+        if width < n or samples < len(y) or (y.ndim == 2 and y.shape[1] != k) or grad.shape != theta.shape:
             return False
-        return X.size > 0 and (k == 1 if one_logit else k > 0)
+        return n > 0 and len(y) > 0 and (k == 1 if one_logit else k > 0)
 
     return inline(fits)

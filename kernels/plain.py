@@ -62,14 +62,14 @@ def product_tile(A, row, theta, j, last, out):
     """The tile of `product` for outputs j … j + last − 1."""
     for c in range(j, j + last):
         total = A.dtype.type(0)
-        for f in range(A.shape[1]):
+        for f in range(theta.shape[0]):
             total += A[row, f] * theta[f, c]
         out[0, c] = total
 
 
 def outer_tile(A, row, d, j, last, grad):
     """The tile of `outer` for outputs j … j + last − 1."""
-    for f in range(A.shape[1]):
+    for f in range(grad.shape[0]):
         for c in range(j, j + last):
             grad[f, c] = A[row, f] * d[0, c]
 

@@ -118,14 +118,18 @@ def _step(context: Any, real: Any, width: int, builder: Any, arguments: Any) -> 
     return function
 
 
-def _on_one_row(emit: Callable[..., Any]) -> Callable[..., Any]:
-    """The code of a tile (A, row, θ or d, j, last, out or grad): both matrices from column j on, and k is their width."""
+def _on_one_row(emit: Callable[..., Any], tall: int) -> Callable[..., Any]:
+    """The code of a tile (A, row, θ or d, j, last, out or grad): both matrices from column j on, and k is their width.
+
+    `tall`: which of the arguments has a row for each feature.
+    """
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        a, given, target = (Matrix(context, builder, signature.args[i], arguments[i]) for i in (0, 2, 5))
+        found = {i: Matrix(context, builder, signature.args[i], arguments[i]) for i in (0, 2, 5)}
+        a, given, target = found.values()
         _, row, _, j, last, _ = arguments
         nought = LONG(0)
-        passed = [a.at(row, nought), given.at(nought, j), target.width, a.width, target.at(nought, j), last]
+        passed = [a.at(row, nought), given.at(nought, j), target.width, found[tall].height, target.at(nought, j), last]
         builder.call(emit(context, context.get_value_type(signature.args[0].dtype), builder, passed), passed)
         return context.get_dummy_value()
 
@@ -135,13 +139,13 @@ def _on_one_row(emit: Callable[..., Any]) -> Callable[..., Any]:
 @intrinsic
 def product_tile(typing_context: Any, A: Any, row: Any, theta: Any, j: Any, last: Any, out: Any) -> Any:
     """out[j : j + last] = Σ_f A[row, f] · theta[f, j : j + last], for `last` lanes at most."""
-    return types.void(A, types.int64, theta, types.int64, types.int64, out), _on_one_row(_product)
+    return types.void(A, types.int64, theta, types.int64, types.int64, out), _on_one_row(_product, 2)
 
 
 @intrinsic
 def outer_tile(typing_context: Any, A: Any, row: Any, d: Any, j: Any, last: Any, grad: Any) -> Any:
     """grad[f, j : j + last] = A[row, f] · d[j : j + last], for `last` lanes at most."""
-    return types.void(A, types.int64, d, types.int64, types.int64, grad), _on_one_row(_outer)
+    return types.void(A, types.int64, d, types.int64, types.int64, grad), _on_one_row(_outer, 5)
 
 
 @intrinsic

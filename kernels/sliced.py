@@ -111,7 +111,7 @@ def parts(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> tuple
 def fused(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> Kernel:
     """`kernels.passes.fused`, by slices."""
     make_team, desk, deltas, gather = parts(loss, layout, dtype)
-    extent, agree = layout.extent, fitting(loss, layout)
+    agree = fitting(loss, layout)
 
     def member_fused(X, y, order, theta, p, samples, weight, team, grad):
         W, board, outcome = team[0], team[4], team[5]
@@ -134,7 +134,7 @@ def fused(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> Kerne
     def fused(X, y, order, theta, p, grad):
         if not agree(X, y, theta, grad):
             return np.nan, False
-        samples = order.size if order.size else extent(X)[0]
+        samples = order.size if order.size else len(y)
         team = make_team(X, theta, order, samples, samples)
         work(X, y, order, theta, p, samples, 1.0 / samples, team, grad)
         mean = team[5][0]
@@ -148,14 +148,13 @@ def fused(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> Kerne
 def epoch(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> Kernel:
     """`kernels.epochs.epoch`, by slices: each batch goes into θ at once."""
     make_team, desk, deltas, gather = parts(loss, layout, dtype)
-    extent = layout.extent
 
     def member_epoch(X, y, order, theta, p, batch, step_size, team, out):
         W, board, outcome = team[0], team[4], team[5]
         number, size = join(board, PATIENCE)
         if size == 0:
             return
-        samples = order.size if order.size else extent(X)[0]
+        samples = order.size if order.size else len(y)
         own = desk(X, y, theta.shape[1], batch)
         cut(theta, W, number, size)
         mean, fine, waits = 0.0, True, 0

@@ -156,10 +156,10 @@ def epoch_by(
     member: Kernel, make_team: Kernel, loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any], name: str
 ) -> Kernel:
     """`kernels.epochs.epoch` by a team; `make_team(X, theta, order, batch, samples)` says what it has in common."""
-    work, extent = teamwork(member, loss, layout, dtype), layout.extent
+    work = teamwork(member, loss, layout, dtype)
 
     def epoch(X, y, order, theta, p, batch, step_size):
-        samples = order.size if order.size else extent(X)[0]
+        samples = order.size if order.size else len(y)
         team = make_team(X, theta, order, batch, samples)
         work(X, y, order, theta, p, batch, step_size, team, theta)
         mean = team[5][0]

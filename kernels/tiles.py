@@ -53,7 +53,8 @@ class Matrix:
     def __init__(self, context: Any, builder: Any, kind: Any, value: Any) -> None:
         array = context.make_array(kind)(context, builder, value)
         self.builder, self.data = builder, array.data
-        self.width = cgutils.unpack_tuple(builder, array.shape)[-1]
+        lengths = cgutils.unpack_tuple(builder, array.shape)
+        self.height, self.width = lengths[0], lengths[-1]
 
     def at(self, row: Any, column: Any) -> Any:
         return self.builder.gep(self.data, [self.builder.add(self.builder.mul(row, self.width), column)])

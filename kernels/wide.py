@@ -39,14 +39,13 @@ def pays(samples: int, theta: NDArray[Any]) -> bool:
 @once
 def fused(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> Kernel:
     """`kernels.passes.fused`, for a wide θ; `fine` is False as well if a logit is infinite or NaN."""
-    real, extent, room_of = real_type(dtype), layout.extent, room_for(layout)
+    real, room_of = real_type(dtype), room_for(layout)
     visit = visiting(loss, layout, dtype)
 
     def fused(X, y, order, theta, p, grad):
-        samples = order.size if order.size else extent(X)[0]
-        n, k = theta.shape
+        (n, k), samples = theta.shape, order.size if order.size else len(y)
         size = chunk(samples, n, k, order.size > 0)
-        room, work, weight = room_of(X, size, order), places(X, y, k, size), 1.0 / samples
+        room, work, weight = room_of(X, n, size, order), places(X, y, k, size), 1.0 / samples
         mean, doubt = 0.0, 0.0
         for first in range(0, samples, size):
             count, keep = min(size, samples - first), 0.0 if first == 0 else 1.0
@@ -62,16 +61,15 @@ def fused(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> Kerne
 @once
 def epoch(loss: type[Loss], layout: type[Layout], dtype: np.dtype[Any]) -> Kernel:
     """`kernels.epochs.epoch`, for a wide θ. A batch of one chunk goes into θ at once; a longer one is summed first."""
-    real, extent, room_of = real_type(dtype), layout.extent, room_for(layout)
+    real, room_of = real_type(dtype), room_for(layout)
     visit = visiting(loss, layout, dtype)
 
     def epoch(X, y, order, theta, p, batch, step_size):
-        samples = order.size if order.size else extent(X)[0]
-        n, k = theta.shape
+        (n, k), samples = theta.shape, order.size if order.size else len(y)
         most = chunk(batch, n, k, order.size > 0)
         if batch > most:  # there is a gradient to be kept as well
             most = chunk(batch, n, k, order.size > 0, times=1)
-        room, work, data, mean = room_of(X, most, order), places(X, y, k, most), (X, y, order), 0.0
+        room, work, data, mean = room_of(X, n, most, order), places(X, y, k, most), (X, y, order), 0.0
         G = empty((0, 0) if batch <= most else theta.shape, theta.dtype)
         for first in range(0, samples, batch):
             size = min(batch, samples - first)
@@ -99,10 +97,9 @@ def forward(layout: type[Layout], dtype: np.dtype[Any]) -> Kernel:
     logits, _ = products(layout, dtype, turned=layout.features_first)
 
     def forward(X, order, theta, out):
-        samples = order.size if order.size else extent(X)[0]
-        n, k = theta.shape
+        (n, k), samples = theta.shape, extent(out)[0]
         size = chunk(samples, n, k, order.size > 0)
-        room = room_of(X, size, order)
+        room = room_of(X, n, size, order)
         for first in range(0, samples, size):
             count = min(size, samples - first)
             if order.size:
@@ -123,10 +120,9 @@ def gradient(layout: type[Layout], dtype: np.dtype[Any]) -> Kernel:
     _, accumulate = products(layout, dtype, turned=layout.features_first)
 
     def gradient(X, order, deltas, grad):
-        samples = order.size if order.size else extent(X)[0]
-        n, k = grad.shape
+        (n, k), samples = grad.shape, extent(deltas)[0]
         size = chunk(samples, n, k, order.size > 0)
-        room = room_of(X, size, order)
+        room = room_of(X, n, size, order)
         for first in range(0, samples, size):
             count, keep = min(size, samples - first), 0.0 if first == 0 else 1.0
             if order.size:
