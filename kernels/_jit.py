@@ -120,21 +120,27 @@ def _optimised_once() -> Iterator[None]:
 
 
 @contextmanager
-def _settings() -> Iterator[None]:
-    """Within, the cache folder, which is read when a function is decorated, is ours: for everybody else's it stays.
-
-    And no garbage is collected: a compiler's many objects live on, and to look through them again and again takes a tenth of
-    its time.
-    """
-    before, collected = numba.config.CACHE_DIR, gc.isenabled()
-    numba.config.CACHE_DIR = _FOLDER
+def uncollected() -> Iterator[None]:
+    """Within, no garbage is collected, where many objects are made that live on: to look through them again and again takes long."""
+    collected = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        numba.config.CACHE_DIR = before
         if collected:
             gc.enable()
+
+
+@contextmanager
+def _settings() -> Iterator[None]:
+    """Within, the cache folder, which is read when a function is decorated, is ours: for everybody else's it stays."""
+    before = numba.config.CACHE_DIR
+    numba.config.CACHE_DIR = _FOLDER
+    try:
+        with uncollected():  # a tenth of a compiler's time
+            yield
+    finally:
+        numba.config.CACHE_DIR = before
 
 
 def _compile(signature: Any, parts: tuple[type, ...], **flags: Any) -> Callable[[F], F]:

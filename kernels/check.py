@@ -109,7 +109,8 @@ def order(indices: ArrayLike | None, samples: int) -> NDArray[np.int64]:
 
 def whole(name: str, number: Any, least: int = 1) -> int:
     """`number` as an int of at least 1, or of what is the `least`."""
-    if not isinstance(number, Integral) or isinstance(number, bool) or number < least:
+    is_whole = type(number) is int or (isinstance(number, Integral) and not isinstance(number, bool))
+    if not is_whole or number < least:
         raise ValueError(f"{name}: {number!r}; should be a whole number of at least {least}")
     return int(number)
 

@@ -7,6 +7,7 @@ their work. The names are theirs, and so are the arguments; arrays are `kernels.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,16 @@ from kernels.teams import most as max_team
 if COMPILED:
     from kernels.tiles import widest
     from kernels.vectors import register_bytes
+
+
+@cache
+def _register_bytes() -> int:
+    return register_bytes(target_context())
+
+
+@cache
+def _widest() -> int:
+    return widest(target_context())
 
 
 class Primitives:
@@ -57,10 +68,10 @@ class Primitives:
     # The CPU at hand
 
     def lanes(self, A: Tracer) -> int:
-        return register_bytes(target_context()) // A.itemsize if COMPILED else plain.lanes(A)
+        return _register_bytes() // A.itemsize if COMPILED else plain.lanes(A)
 
     def outputs_per_tile(self, A: Tracer) -> int:
-        return widest(target_context()) if COMPILED else plain.outputs_per_tile(A)
+        return _widest() if COMPILED else plain.outputs_per_tile(A)
 
     # Tiles
 

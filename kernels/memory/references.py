@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels import check
+from kernels._jit import uncollected
 from kernels.memory.lru import OPERANDS
 
 # What stands in a program: begin a loop of so many turns; end it; a loop of so many turns over references alone.
@@ -100,7 +101,8 @@ class Trace:
     @cached_property
     def program(self) -> Program:
         """The loops as tables."""
-        return _Compiler(self).program()
+        with uncollected():
+            return _Compiler(self).program()
 
     def accesses(self) -> dict[str, int]:
         """How often each operand is asked for."""
@@ -138,8 +140,13 @@ def _reach(name: str, start: int, strides: tuple[int, ...], around: tuple[int, .
     """The least and the most of start + Σ strides · counters."""
     if len(strides) > len(around):
         raise ValueError(f"strides: {strides} of {name}; should be {len(around)} at most, one for each loop around it")
-    moves = [stride * (count - 1) for stride, count in zip(strides, around, strict=False)]
-    return start + sum(min(0, each) for each in moves), start + sum(max(0, each) for each in moves)
+    low = high = start
+    for stride, count in zip(strides, around, strict=False):
+        if stride < 0:
+            low += stride * (count - 1)
+        else:
+            high += stride * (count - 1)
+    return low, high
 
 
 class _Compiler:
@@ -147,6 +154,7 @@ class _Compiler:
 
     def __init__(self, trace: Trace) -> None:
         self._trace = trace
+        self._codes = {name: number << 3 for number, name in enumerate(trace.names)}
         self._depth = max(1, max(map(_depth, trace.threads), default=0))
         self._operations: list[tuple[int, int, int, int]] = []
         self._references: list[list[int]] = []
@@ -198,10 +206,11 @@ class _Compiler:
         self._operations.append((RUN, count, first, len(self._references)))
 
     def _row(self, reference: Reference, around: tuple[int, ...]) -> list[int]:
-        name, gather = reference.operand, reference.gather
-        size = check.whole(f"size_bytes of {name}", reference.size_bytes)
+        name, gather, size = reference.operand, reference.gather, reference.size_bytes
+        if size < 1:
+            raise ValueError(f"size_bytes of {name}: {size}; should be a whole number of at least 1")
         low, high = _reach(name, reference.base, reference.strides, around)
-        row = [reference.base, size, self._trace.names.index(name) << 3 | reference.write]
+        row = [reference.base, size, self._codes[name] | reference.write]
         strides = gather.strides if gather else ()
         if gather is None:
             row += [NO_LIST, 0, 0]

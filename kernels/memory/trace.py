@@ -65,7 +65,7 @@ def trace(problem: Problem) -> Trace:
 
 
 def record(problem: Problem, most: float = np.inf) -> Recording:
-    """The same, until each thread has made `most` accesses."""
+    """The same, until that of each thread has `most` loops and references; some blocks of samples at least."""
     tape = Tape(problem.threads, BEHIND, most)
     stand_ins = Primitives(tape)
     is_whole = True

@@ -19,11 +19,13 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from kernels._jit import written
-from kernels.memory.references import Loop, Reference, accesses_of
+from kernels.memory.references import Loop, Reference
 
 LINE_BYTES = 64
 # From one array to the next: Numba keeps this much for itself in front of each.
 HEADER_BYTES = 64
+# So many blocks of samples are written down at least: a half of them for what the caches hold by then.
+BLOCKS = 4
 
 
 class Enough(Exception):
@@ -39,14 +41,17 @@ class Mark:
 
 
 class Tape:
-    """What was asked so far, thread by thread; and where the next array goes. Each thread stops after `most` accesses."""
+    """What was asked so far, thread by thread; and where the next array goes.
+
+    Each thread stops after `most` loops and references, at the end of a block of samples, but not before the fourth.
+    """
 
     def __init__(self, threads: int, start: int, most: float = math.inf) -> None:
         self.bodies: list[list[Loop | Reference]] = [[] for _ in range(threads)]
         self.marks: list[list[Mark]] = [[] for _ in range(threads)]
         self.thread, self._next, self._most = 0, start, most
         self.ended = [False] * threads
-        self._accesses, self._samples = [0] * threads, [0] * threads
+        self._samples = [0] * threads
 
     @property
     def threads(self) -> int:
@@ -55,7 +60,6 @@ class Tape:
     def add(self, *body: Loop | Reference) -> None:
         """The thread at work asks for all that."""
         self.bodies[self.thread] += body
-        self._accesses[self.thread] += accesses_of(body)
 
     def room(self, size_bytes: int) -> int:
         """The address of a new array."""
@@ -67,8 +71,9 @@ class Tape:
         """A block of so many samples begins. Raises Enough where the thread has come to its end."""
         own = self.thread
         if not self.ended[own]:
-            self.marks[own].append(Mark(len(self.bodies[own]), self._samples[own]))
-            self.ended[own] = self._accesses[own] >= self._most
+            marks, length = self.marks[own], len(self.bodies[own])
+            marks.append(Mark(length, self._samples[own]))
+            self.ended[own] = length >= self._most and len(marks) > BLOCKS
         if self.ended[own]:
             raise Enough
         self._samples[own] += samples
@@ -110,7 +115,10 @@ class Tracer:
 
     def at(self, *index: int) -> int:
         """The address of a number."""
-        return self.address + self.itemsize * sum(int(i) * s for i, s in zip(index, self.strides, strict=False))
+        place = 0
+        for number, stride in zip(index, self.strides, strict=False):
+            place += int(number) * stride
+        return self.address + self.itemsize * place
 
     def step(self, axis: int) -> int:
         """How many bytes one number is from the next along an axis."""
