@@ -76,8 +76,8 @@ class Primitives:
     # Tiles
 
     def dot_tile(self, A, rows, ahead, beyond, first, height, some, offset, length, B, j, width, out, at, add, half):
-        within = [first + min(r, some - 1) for r in range(height)]
-        own, _ = [rows[r] for r in within], [ahead[r] for r in within]
+        own = [rows.values[first + min(r, some - 1)] for r in range(height)]
+        self._tape.add(Loop(some, self._numbers(rows, ahead, first)))
 
         def of_vectors(v: int, numbers: int, *stride: int) -> tuple[Reference, ...]:
             a = (A.reference((row, offset + v), *stride, numbers=numbers) for row in own)
@@ -85,8 +85,7 @@ class Primitives:
             return (*a, *b)
 
         self._along(A, length, of_vectors)
-        for c in range(width):
-            self._add_to(out, (j + c, at), some)
+        self._add_to(out, (j, at), width, 1, some)
 
     def mixture_tile(self, A, rows, ahead, beyond, first, count, offset, S, j, width, out, at, vectors, last, half):
         lanes = self.lanes(A)
@@ -94,9 +93,7 @@ class Primitives:
         a = [self._of_rows(A, rows, first, count, offset + i * lanes, n) for i, n in enumerate(numbers)]
         s = [S.reference((j + c, first), S.step(1)) for c in range(width)]
         self._tape.add(Loop(count, (*self._numbers(rows, ahead, first), *a, *s)))
-        for c in range(width):
-            for i, n in enumerate(numbers):
-                self._add_to(out, (j + c, at + i * lanes), n)
+        self._add_to(out, (j, at), width, vectors, numbers[0])
 
     def slim_dot_tile(self, A, rows, ahead, beyond, count, offset, length, B, out, at, add):
         pieces = self._pieces(A, length)
@@ -104,14 +101,14 @@ class Primitives:
         a = (self._of_rows(A, rows, 0, count, offset + v, n) for v, n in pieces)
         self._tape.add(Loop(count, (*self._numbers(rows, ahead, 0), *a)))
         for r in range(0, count, plain.SLIM):
-            self._add_to(out, (0, at + r), min(plain.SLIM, count - r))
+            self._add_to(out, (0, at + r), 1, 1, min(plain.SLIM, count - r))
 
     def slim_mixture_tile(self, A, rows, ahead, beyond, first, count, offset, last, S, out, at):
         pieces = self._pieces(A, last)
         a = (self._of_rows(A, rows, first, count, offset + v, n) for v, n in pieces)
         self._tape.add(Loop(count, (*self._numbers(rows, ahead, first), S.reference((0, first), S.step(1)), *a)))
         for v, n in pieces:
-            self._add_to(out, (0, at + v), n)
+            self._add_to(out, (0, at + v), 1, 1, n)
 
     def product_tile(self, A, row, theta, j, last, out):
         x, weights = A.reference((row, 0), A.step(1)), theta.reference((0, j), theta.step(0), numbers=last)
@@ -305,9 +302,11 @@ class Primitives:
         """Which row is next, and which one is fetched meanwhile."""
         return rows.reference((first,), rows.step(0)), ahead.reference((first,), ahead.step(0))
 
-    def _add_to(self, out: Tracer, index: tuple[int, int], numbers: int) -> None:
-        """Numbers are read, and written again."""
-        self._tape.add(*(out.reference(index, numbers=numbers, write=write) for write in (False, True)))
+    def _add_to(self, out: Tracer, index: tuple[int, int], height: int, vectors: int, numbers: int) -> None:
+        """So many vectors of so many rows are read, and written again."""
+        steps = out.step(0), numbers * out.itemsize
+        each = tuple(out.reference(index, *steps, numbers=numbers, write=write) for write in (False, True))
+        self._tape.add(Loop(height, (Loop(vectors, each),)))
 
     def _through(self, A: Tracer, write: bool = False) -> None:
         """A vector after the other, of each row."""

@@ -19,7 +19,9 @@ from kernels.memory.simulation import Level, passed_on, simulate
 from kernels.memory.trace import OPERANDS, START, Problem, Recording, record
 
 # Loops and references of each thread that are written down.
-MOST = 2000
+MOST = 1000
+# Where samples lie side by side, so many at least: some dozen lines of them.
+SAMPLES = 256
 # What is larger than the last cache by this factor leaves nothing there that would be found again.
 BEYOND = 2
 
@@ -47,7 +49,7 @@ def steady(problem: Problem, last: Cache, most: int = MOST) -> Steady:
     Raises NoTrace where the work is left to BLAS.
     """
     with uncollected():
-        recorded = record(problem, most)
+        recorded = record(problem, most, SAMPLES if problem.objective.layout.features_first else 0)
     if recorded.is_whole:
         visited = problem.samples if problem.order is None else len(problem.order)
         return Steady(recorded.trace, recorded.trace, visited * problem.features)
@@ -58,10 +60,10 @@ def steady(problem: Problem, last: Cache, most: int = MOST) -> Steady:
 
 
 def _halves(recorded: Recording) -> tuple[Trace, Trace, int]:
-    """The recording up to the middle of each thread's blocks, the rest, and how many samples the threads visit in that."""
+    """The recording up to where each thread has seen half of its samples, the rest, and how many the threads visit in that."""
     first, rest, samples = [], [], 0
     for body, marks in zip(recorded.trace.threads, recorded.marks, strict=True):
-        middle = marks[len(marks) // 2] if marks else None
+        middle = next((mark for mark in marks if 2 * mark.samples >= marks[-1].samples), None)
         cut = middle.length if middle else len(body)
         first.append(body[:cut])
         rest.append(body[cut:])

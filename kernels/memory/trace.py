@@ -64,9 +64,9 @@ def trace(problem: Problem) -> Trace:
     return record(problem).trace
 
 
-def record(problem: Problem, most: float = np.inf) -> Recording:
-    """The same, until that of each thread has `most` loops and references; some blocks of samples at least."""
-    tape = Tape(problem.threads, BEHIND, most)
+def record(problem: Problem, most: float = np.inf, samples: int = 0) -> Recording:
+    """The same, until that of each thread has `most` loops and references, some blocks, and so many samples at least."""
+    tape = Tape(problem.threads, BEHIND, most, samples)
     stand_ins = Primitives(tape)
     is_whole = True
     try:

@@ -24,8 +24,8 @@ from kernels.memory.references import Loop, Reference
 LINE_BYTES = 64
 # From one array to the next: Numba keeps this much for itself in front of each.
 HEADER_BYTES = 64
-# So many blocks of samples are written down at least: a half of them for what the caches hold by then.
-BLOCKS = 4
+# So many blocks of samples are written down at least: the first half for what the caches hold by then.
+BLOCKS = 2
 
 
 class Enough(Exception):
@@ -43,13 +43,14 @@ class Mark:
 class Tape:
     """What was asked so far, thread by thread; and where the next array goes.
 
-    Each thread stops after `most` loops and references, at the end of a block of samples, but not before the fourth.
+    Each thread stops after `most` loops and references, at the end of a block of samples, but not before the second one, nor
+    before it has seen so many `samples`.
     """
 
-    def __init__(self, threads: int, start: int, most: float = math.inf) -> None:
+    def __init__(self, threads: int, start: int, most: float = math.inf, samples: int = 0) -> None:
         self.bodies: list[list[Loop | Reference]] = [[] for _ in range(threads)]
         self.marks: list[list[Mark]] = [[] for _ in range(threads)]
-        self.thread, self._next, self._most = 0, start, most
+        self.thread, self._next, self._most, self._least = 0, start, most, samples
         self.ended = [False] * threads
         self._samples = [0] * threads
 
@@ -73,7 +74,7 @@ class Tape:
         if not self.ended[own]:
             marks, length = self.marks[own], len(self.bodies[own])
             marks.append(Mark(length, self._samples[own]))
-            self.ended[own] = length >= self._most and len(marks) > BLOCKS
+            self.ended[own] = length >= self._most and len(marks) > BLOCKS and self._samples[own] >= self._least
         if self.ended[own]:
             raise Enough
         self._samples[own] += samples
