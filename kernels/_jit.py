@@ -121,7 +121,7 @@ def _optimised_once() -> Iterator[None]:
 
 @contextmanager
 def uncollected() -> Iterator[None]:
-    """Within, no garbage is collected, where many objects are made that live on: to look through them again and again takes long."""
+    """Within, no garbage is collected, where many objects live on that are made: to look through them takes long."""
     collected = gc.isenabled()
     gc.disable()
     try:

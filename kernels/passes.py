@@ -43,7 +43,10 @@ def forward(layout: type[Layout], dtype: np.dtype[Any]) -> Kernel:
     def forward(X, order, theta, out):
         (n, k), samples = theta.shape, extent(out)[0]
         parts = partials(samples, n, k, X.itemsize)
-        table, given = make(X, seats(parts), n, k, samples, order.size == 0), (turned(theta, padded(n, X.itemsize)), theta, out)
+        table, given = (
+            make(X, seats(parts), n, k, samples, order.size == 0),
+            (turned(theta, padded(n, X.itemsize)), theta, out),
+        )
         doubts = empty(parts, np.float64)
         share(X, order, 0, samples, 0, parts, table, given, empty((parts, 0, 0), X.dtype), doubts)
         return doubts.sum() == 0

@@ -3,6 +3,7 @@
 simulate(addresses, [Cache(32768, 8), …])          what each level has and misses, of addresses or of a `Trace`
 """
 
+from kernels.memory.bounds import lower_bound_bytes as lower_bound_bytes
 from kernels.memory.closed_forms import GatheredColumns as GatheredColumns
 from kernels.memory.closed_forms import GatheredRows as GatheredRows
 from kernels.memory.closed_forms import Matrix as Matrix
@@ -29,6 +30,8 @@ from kernels.memory.simulation import Level as Level
 from kernels.memory.simulation import missed_by as missed_by
 from kernels.memory.simulation import passed_on as passed_on
 from kernels.memory.simulation import simulate as simulate
+from kernels.memory.steady import Steady as Steady
+from kernels.memory.steady import steady as steady
 from kernels.memory.trace import NoTrace as NoTrace
 from kernels.memory.trace import Problem as Problem
 from kernels.memory.trace import record as record

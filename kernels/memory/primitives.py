@@ -208,8 +208,10 @@ class Primitives:
         self._ahead = not self._ahead
         places = np.minimum(np.arange(start, start + count), end - 1)
         picks.values[:count] = order.values[places] if order.size else places
-        to = picks.reference((0,), picks.step(0), write=True)
-        self._tape.add(Loop(count, (order.reference((places[0],), order.step(0)), to) if order.size else (to,)))
+        fresh = min(count, end - int(places[0]))  # the others are the last one again
+        for first, some, along in ((0, fresh, order.itemsize), (fresh, count - fresh, 0)):
+            read = (order.reference((places[first],), along),) if order.size and some else ()
+            self._tape.add(Loop(some, (*read, picks.reference((first,), picks.step(0), write=True))))
 
     def nth(self, order, t, samples):
         t, own = min(t, samples - 1), self._tape.thread

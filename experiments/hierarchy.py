@@ -1,0 +1,178 @@
+"""What a pass asks of this machine's memory hierarchy, as metrics: simulated, bounded from below, and counted where it counts.
+
+    sim/<level>/misses_per_element           lines that a level of the caches misses, for each number of X that is visited
+    sim/<last>/bytes_per_element             between the last level and memory, what is written back included
+    sim/dtlb/misses_per_element              of a TLB of 64 entries, for pages of 4 KiB
+    dram/<mapping>/row_hit_ratio             of what memory is asked for: its row is open already; pages lie anywhere
+    dram/<mapping>/activations_per_kib       rows opened for each KiB moved
+    model/x_lines_per_element                cache lines that a batch has a part in, for each of its numbers
+    model/lower_bound_bytes_per_element      what no code could do without, in the long run
+    hw/<event>_per_element                   hardware counters
+
+No prefetcher is modelled, and no count ranks speed by itself: a miss that was foreseen costs little, one that was not a lot.
+What can't be told is NaN (null, to MLflow), and `reasons` says why.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache, lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from experiments.backends.base import Work
+from kernels import Objective
+from kernels.layouts import Layout
+from kernels.losses import Loss
+from kernels.memory import (
+    Cache,
+    Dram,
+    NoTrace,
+    Problem,
+    Undescribed,
+    caches_here,
+    counters,
+    lower_bound_bytes,
+    row_buffer,
+    simulate,
+    steady,
+    tlb,
+)
+
+LEVELS = ("l1", "l2", "l3")  # where there is no telling which there are
+LINE_BYTES = 64
+TLB_ENTRIES = 64
+MAPPINGS = ("RoRaBaCoCh", "RoRaBaChCo", "RoCoRaBaCh")
+# Samples that are neighbours, and stay so where the order is of blocks.
+NEIGHBOURS = 64
+CALLS = 3  # of a pass, while counters run
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """All that decides what a pass asks of memory, but for the numbers; `address` is that of X, of which its line counts."""
+
+    work: Work
+    loss: Loss
+    layout: Layout
+    samples: int
+    features: int
+    outputs: int
+    dtype: str
+    order: str
+    batch_size: int | None
+    threads: int
+    leading: int = 0
+    address: int = 0
+
+    @property
+    def elements(self) -> int:
+        """Numbers of X that are visited."""
+        return self.samples * self.features
+
+    def problem(self) -> Problem:
+        """The pass, for a trace."""
+        return Problem(
+            self.work, Objective(self.loss, self.layout), self.samples, self.features, self.outputs, self.dtype,
+            order_of(self.order, self.samples, np.random.default_rng(0)), self.batch_size, self.leading, self.threads,
+            self.address % LINE_BYTES,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Metrics, and for those that are NaN why they are, by the name of a tag."""
+
+    metrics: Mapping[str, float]
+    reasons: Mapping[str, str]
+
+
+def order_of(kind: str, samples: int, rng: np.random.Generator) -> NDArray[np.int64] | None:
+    """The order of visit: `sequential` (None), `shuffled`, or in `blocks` of 64 neighbours, which are shuffled."""
+    if kind == "sequential":
+        return None
+    if kind == "shuffled":
+        return rng.permutation(samples)
+    first = NEIGHBOURS * rng.permutation(-(-samples // NEIGHBOURS))
+    order = (first[:, None] + np.arange(NEIGHBOURS)).ravel()
+    return order[order < samples]
+
+
+def metrics_of(geometry: Geometry, call: Callable[[], object] | None = None) -> dict[str, float]:
+    """All of them, and the seconds that they took: none to speak of where the geometry has come before.
+
+    `call` makes the pass, for the counters.
+    """
+    start = time.perf_counter()
+    found = {**asked(geometry).metrics, **counted(call, geometry.elements)}
+    return {**found, "time/simulation_s": time.perf_counter() - start}
+
+
+@lru_cache(maxsize=4096)
+def asked(geometry: Geometry) -> Asked:
+    """What a simulation says, and the models."""
+    problem = geometry.problem()
+    caches, reasons = _caches()
+    metrics = {f"sim/{name}/misses_per_element": np.nan for name in [cache.name for cache in caches] or LEVELS}
+    last = caches[-1].name if caches else LEVELS[-1]
+    metrics |= {f"sim/{last}/bytes_per_element": np.nan, "sim/dtlb/misses_per_element": np.nan}
+    metrics |= {f"dram/{name}/{of}": np.nan for name in MAPPINGS for of in ("row_hit_ratio", "activations_per_kib")}
+    metrics["model/x_lines_per_element"] = lines_per_element(problem, caches[0].line_bytes if caches else LINE_BYTES)
+    if caches:
+        bound = lower_bound_bytes(problem, sum(cache.size_bytes for cache in caches), again=True)
+        metrics["model/lower_bound_bytes_per_element"] = bound / geometry.elements
+        try:
+            metrics |= _simulated(problem, caches)
+        except (NoTrace, ValueError) as error:  # the work of others, or caches that no simulation is made for
+            reasons = {"sim": str(error)}
+    why_not = counters.why_not()
+    return Asked(metrics, {**reasons, **({"hw": why_not} if why_not else {})})
+
+
+def counted(call: Callable[[], object] | None, elements: int) -> dict[str, float]:
+    """Hardware counters of a call, for each number of X; NaN where there are none, or nothing is called."""
+    if call is None or counters.why_not():
+        return {f"hw/{event}_per_element": np.nan for event in counters.EVENTS}
+    with counters.counting() as read:
+        for _ in range(CALLS):
+            call()
+        return {f"hw/{event}_per_element": count / CALLS / elements for event, count in read().items()}
+
+
+def lines_per_element(problem: Problem, line_bytes: int) -> float:
+    """Cache lines of X that a batch has a part in, for each of its numbers: the mean over batches of one pass."""
+    per_line = line_bytes // np.dtype(problem.dtype).itemsize
+    samples = problem.samples
+    if not problem.objective.layout.features_first:
+        return -(-problem.features // per_line) / problem.features
+    order = np.arange(samples) if problem.order is None else problem.order
+    batch = (problem.batch_size or samples) if problem.work == "epoch" else samples
+    batches = (np.unique(order[first : first + batch] // per_line).size for first in range(0, samples, batch))
+    return sum(batches) / samples
+
+
+@cache
+def _caches() -> tuple[tuple[Cache, ...], dict[str, str]]:
+    """This machine's, or none, and why."""
+    try:
+        return caches_here(), {}
+    except Undescribed as error:
+        return (), {"sim": str(error)}
+
+
+def _simulated(problem: Problem, caches: tuple[Cache, ...]) -> dict[str, float]:
+    piece, line_bytes = steady(problem, caches[-1]), caches[0].line_bytes
+    levels = zip(caches, simulate(piece.piece, caches, after=piece.before), strict=True)
+    metrics = {f"sim/{each.name}/misses_per_element": level.misses / piece.elements for each, level in levels}
+    pages = simulate(piece.piece, [tlb(TLB_ENTRIES, TLB_ENTRIES)], after=piece.before)[0]
+    metrics["sim/dtlb/misses_per_element"] = pages.misses / piece.elements
+    addresses, _ = piece.passed_on(caches)
+    metrics[f"sim/{caches[-1].name}/bytes_per_element"] = line_bytes * addresses.size / piece.elements
+    for name in MAPPINGS:
+        rows = row_buffer(addresses, Dram(mapping=name, line_bytes=line_bytes), "scattered")
+        metrics[f"dram/{name}/row_hit_ratio"] = rows.hit_ratio
+        metrics[f"dram/{name}/activations_per_kib"] = rows.activations_per_kib
+    return metrics
