@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.backends.base import Work
-from kernels import Objective
+from kernels import Objective, layouts, losses
 from kernels.layouts import Layout
 from kernels.losses import Loss
 from kernels.memory import (
@@ -84,10 +84,11 @@ class Geometry:
 
 @dataclass(frozen=True)
 class Asked:
-    """Metrics, and for those that are NaN why they are, by the name of a tag."""
+    """Metrics, for those that are NaN why they are, by the name of a tag, and how long it took to find out."""
 
     metrics: Mapping[str, float]
     reasons: Mapping[str, str]
+    seconds: float
 
 
 def order_of(kind: str, samples: int, rng: np.random.Generator) -> NDArray[np.int64] | None:
@@ -101,25 +102,28 @@ def order_of(kind: str, samples: int, rng: np.random.Generator) -> NDArray[np.in
     return order[order < samples]
 
 
-def metrics_of(geometry: Geometry, call: Callable[[], object] | None = None) -> dict[str, float]:
-    """All of them, and the seconds that they took: none to speak of where the geometry has come before.
+def warm_up() -> None:
+    """Compile the simulators."""
+    asked(Geometry("fused", losses.named("squared"), layouts.named("rows"), 64, 4, 1, "float32", "sequential", None, 1))
 
-    `call` makes the pass, for the counters.
-    """
-    start = time.perf_counter()
-    found = {**asked(geometry).metrics, **counted(call, geometry.elements)}
-    return {**found, "time/simulation_s": time.perf_counter() - start}
+
+def metrics_of(geometry: Geometry, call: Callable[[], object] | None = None) -> dict[str, float]:
+    """All of them, and the seconds that the simulation took, which is done once for each geometry; `call`, for counters, a pass."""
+    found = asked(geometry)
+    return {**found.metrics, **counted(call, geometry.elements), "time/simulation_s": found.seconds}
 
 
 @lru_cache(maxsize=4096)
 def asked(geometry: Geometry) -> Asked:
     """What a simulation says, and the models."""
+    start = time.perf_counter()
     problem = geometry.problem()
     caches, reasons = _caches()
     metrics = {f"sim/{name}/misses_per_element": np.nan for name in [cache.name for cache in caches] or LEVELS}
     last = caches[-1].name if caches else LEVELS[-1]
     metrics |= {f"sim/{last}/bytes_per_element": np.nan, "sim/dtlb/misses_per_element": np.nan}
     metrics |= {f"dram/{name}/{of}": np.nan for name in MAPPINGS for of in ("row_hit_ratio", "activations_per_kib")}
+    metrics |= {f"cache/{cache.name}_bytes": float(cache.size_bytes) for cache in caches}
     metrics["model/x_lines_per_element"] = lines_per_element(problem, caches[0].line_bytes if caches else LINE_BYTES)
     if caches:
         bound = lower_bound_bytes(problem, sum(cache.size_bytes for cache in caches), again=True)
@@ -129,7 +133,7 @@ def asked(geometry: Geometry) -> Asked:
         except (NoTrace, ValueError) as error:  # the work of others, or caches that no simulation is made for
             reasons = {"sim": str(error)}
     why_not = counters.why_not()
-    return Asked(metrics, {**reasons, **({"hw": why_not} if why_not else {})})
+    return Asked(metrics, {**reasons, **({"hw": why_not} if why_not else {})}, time.perf_counter() - start)
 
 
 def counted(call: Callable[[], object] | None, elements: int) -> dict[str, float]:

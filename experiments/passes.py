@@ -11,15 +11,13 @@ import numpy as np
 
 from experiments.backends.base import Work
 from experiments.claims_passes import CLAIMS
-from experiments.workload import Timed, ceiling_metrics
+from experiments.workload import STILL, ByBackend, ceiling_metrics
 from harness.contract import WHOLE_RUN, Bars, Claim, Curve, Figure, HeatMap, LeftOut, Row
 from harness.timing import AGAIN, REFERENCE, measure
 from kernels.ceilings import measured
 
 WORK: tuple[Work, ...] = get_args(Work)
 TWICE = ("fused", "epoch")  # the A/A arms: one parallel region, and one a batch
-# So small a step that θ stays where it is: the arithmetic of a step is timed, not its effect.
-STILL = 1e-12
 
 
 def _interval(section: str, arm: str, unit: str) -> tuple[str, str]:
@@ -27,7 +25,7 @@ def _interval(section: str, arm: str, unit: str) -> tuple[str, str]:
 
 
 @dataclass(frozen=True)
-class Passes(Timed):
+class Passes(ByBackend):
     """Seconds of each pass over all `samples`, visited in `order`; the SGD epoch in batches of `batch_size` (null: one batch).
 
     Arms take turns, round by round, with a reference arm, and with the fused pass and the epoch once more (the A/A arms).

@@ -14,7 +14,7 @@ from experiments.arms import Entrant, First, Racer, racing
 from experiments.backends.base import Work
 from experiments.backends.numba import Numba
 from experiments.claims_peers import CLAIMS
-from experiments.workload import Timed, ceiling_metrics
+from experiments.workload import ByBackend, ceiling_metrics
 from harness.contract import WHOLE_RUN, Claim, Curve, Figure, HeatMap, LeftOut, Roofline, Row
 from harness.timing import CONFIDENCE, median_interval
 from kernels.ceilings import GEMM_FLOP, READ_BYTES, multiplying, reading, roofline, working
@@ -41,7 +41,7 @@ class Ceiling:
 
 
 @dataclass(frozen=True)
-class Peers(Timed):
+class Peers(ByBackend):
     """Seconds of `work` by the bench and by `backend`, and how many times as long the backend takes: `time/ratio`.
 
     First both results are compared: a race between different answers is none. Compile time is the first call's, apart. In

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from experiments import hierarchy
 from experiments.backends.base import Backend, Work
 from experiments.memory import check_fits
 from harness.contract import Count, Experiment, LeftOut, Seed
@@ -19,13 +20,15 @@ from kernels.layouts import Layout
 from kernels.losses import Loss, Target
 
 TRIALS = 10  # of each sample's counts
+# So small a step that θ stays where it is: the arithmetic of a step is timed, not its effect.
+STILL = 1e-12
 
 
 @dataclass(frozen=True)
 class Workload:
     """X (m, n) in a layout and dtype, θ (n, k), standard normal numbers and labels at random; visited in `order`.
 
-    `batch_size` is the SGD epoch's, null: all samples.
+    `batch_size` is the SGD epoch's, null: all samples. `gap`: so many numbers lie between the rows of X in memory.
     """
 
     loss: Loss
@@ -34,9 +37,10 @@ class Workload:
     features: int
     classes: int
     batch_size: int | None
-    order: str  # sequential or shuffled
+    order: str  # sequential, shuffled, or blocks
     dtype: str
     seed: int
+    gap: int = 0
 
     def check(self, backend: Callable[..., Backend], works: tuple[Work, ...], processes: int = 1) -> None:
         """Raise ValueError, in one line, where the backend has no such pass, the loss no such shape, or memory no room.
@@ -71,6 +75,14 @@ class Workload:
         """The most flop/s that the pass can reach: the roofline."""
         return ceilings.roof(self.intensity(work), np.dtype(self.dtype))
 
+    def geometry(self, work: Work, count: int) -> hierarchy.Geometry:
+        """What decides how a pass of so many threads goes through memory."""
+        X = material(self)[0]
+        return hierarchy.Geometry(
+            work, self.loss, self.layout, self.samples, self.features, self.classes, self.dtype, self.order,
+            self.batch_size, count, X.shape[1] + self.gap if self.gap else 0, X.ctypes.data % hierarchy.LINE_BYTES,
+        )  # fmt: skip
+
     def calls(self, f: Backend, step_size: float) -> dict[str, Callable[[], Any]]:
         """Each pass as a call; `epoch` moves a θ of its own, which it returns after the mean loss, by `step_size`."""
         arrays = material(self)
@@ -87,16 +99,15 @@ class Workload:
 
 @dataclass(frozen=True)
 class Timed(Experiment):
-    """An experiment that times a backend at a piece of work: what there is to set."""
+    """An experiment that times a piece of work: what there is to set."""
 
     loss: Loss
     layout: Layout
-    backend: Callable[..., Backend]
     samples: Count = 4096
     features: Count = 784
     classes: Count = 10
     batch_size: Count | None = 256
-    order: Literal["sequential", "shuffled"] = "sequential"
+    order: Literal["sequential", "shuffled", "blocks"] = "sequential"
     dtype: Literal["float32", "float64"] = "float32"
     threads: Count | None = None
     rounds: Count = 15
@@ -121,15 +132,22 @@ class Timed(Experiment):
             raise LeftOut(f"threads: more than there are; should be in 1..{threads.available()}, what this process has")
 
 
+@dataclass(frozen=True, kw_only=True)
+class ByBackend(Timed):
+    """One that times any backend at it."""
+
+    backend: Callable[..., Backend]
+
+
 Arrays = tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any], NDArray[np.int64] | None]
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=2)
 def material(work: Workload) -> Arrays:
     """X, y, θ, Δ and the order of visit; y in X's dtype, or classes."""
     m, n, k = work.samples, work.features, work.classes
     rng = stream(work.seed, "passes")
-    X = work.layout.arrange(rng.standard_normal((m, n), np.float32).astype(work.dtype))
+    X = _apart(work.layout.arrange(rng.standard_normal((m, n), np.float32).astype(work.dtype)), work.gap)
     theta = 0.01 * rng.standard_normal((n, k)).astype(work.dtype)
     if work.loss.target is Target.CLASS:
         y = rng.integers(0, k, m)
@@ -138,7 +156,16 @@ def material(work: Workload) -> Arrays:
     else:
         y = rng.integers(0, 2, m).astype(work.dtype)
     deltas = rng.standard_normal(work.layout.shape(m, k)).astype(work.dtype)
-    return X, y, theta, deltas, rng.permutation(m) if work.order == "shuffled" else None
+    return X, y, theta, deltas, hierarchy.order_of(work.order, m, rng)
+
+
+def _apart(X: NDArray[Any], gap: int) -> NDArray[Any]:
+    """X with so many zeros behind each row."""
+    if gap == 0:
+        return X
+    room = np.zeros((X.shape[0], X.shape[1] + gap), X.dtype)
+    room[:, : X.shape[1]] = X
+    return room[:, : X.shape[1]]
 
 
 def ceiling_metrics(count: int) -> Mapping[str, float]:

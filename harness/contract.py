@@ -103,7 +103,7 @@ class Curve:
     """Metric `y` against the step or, if given, against the axis or metric `x`; a line for each `by`, the median over seeds.
 
     A panel for each of `panels`, if that varies, or of the first key that does. `interval` names the metrics that hold a single
-    run's own interval (low, high), shown where there are no seeds.
+    run's own interval (low, high), shown where there are no seeds. `marks` name metrics whose values are marked on the x axis.
     """
 
     y: str
@@ -115,6 +115,7 @@ class Curve:
     log_y: bool = False
     interval: tuple[str, str] | None = None
     ideal: Mapping[str, float] = field(default_factory=dict)  # horizontal lines to compare with, by label
+    marks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -56,8 +56,11 @@ class Ceilings:
 
     def roof(self, intensity: float, dtype: np.dtype[Any]) -> float:
         """The roofline: the flop/s that work of so many flop a byte read from memory can reach at most."""
-        gemm = self.sgemm_flop_per_s if dtype == np.float32 else self.dgemm_flop_per_s
-        return roofline(intensity, gemm, self.read_bytes_per_s)
+        return roofline(intensity, self.gemm_flop_per_s(dtype), self.read_bytes_per_s)
+
+    def gemm_flop_per_s(self, dtype: np.dtype[Any]) -> float:
+        """What products of large matrices of that kind of number reach."""
+        return self.sgemm_flop_per_s if dtype == np.float32 else self.dgemm_flop_per_s
 
 
 def roofline(intensity: float, gemm_flop_per_s: float, read_bytes_per_s: float) -> float:

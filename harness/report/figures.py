@@ -155,6 +155,10 @@ def _curve(figure: Curve, runs: pd.DataFrame, history: pd.DataFrame, every: pd.D
     drawn.update_yaxes(title_text=figure.y, col=1)
     for text, level in figure.ideal.items():
         drawn.add_hline(level, line_dash="dot", annotation_text=text)
+    for mark in figure.marks:
+        if mark in data and data["_x"].min() <= data[mark].median() <= data["_x"].max():
+            text = mark.rpartition("/")[2].partition("_")[0]
+            drawn.add_vline(float(data[mark].median()), line_dash="dot", line_color="#888888", annotation_text=text)
     drawn.update_layout(legend_title_text=" · ".join(lines), showlegend=len(styles) > 1)
     return drawn
 

@@ -79,6 +79,7 @@ INSTRUCTIONS = (
     "arrays.py",
     "atomics.py",
     "blas.py",
+    "lines.py",
     "sets.py",
     "single.py",
     "slim.py",
