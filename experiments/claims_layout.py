@@ -9,8 +9,8 @@ from functools import partial
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from experiments.ratios import noise_floor, of_rounds
 from harness.contract import Claim, Evidence, as_table
 
 SOURCE = "notes 1, Samples as rows"
@@ -63,16 +63,6 @@ def _chosen(condition: Condition, runs: pd.DataFrame) -> pd.DataFrame:
     return columns[condition.choose(columns)] if len(columns) else columns
 
 
-def _rounds(history: pd.DataFrame, metric: str, run_id: str) -> NDArray[np.float64]:
-    mine = history[(history["run_id"] == run_id) & (history["metric"] == f"rounds/{metric}")]
-    return np.asarray(mine.sort_values("step")["value"], np.float64)
-
-
-def noise_floor(runs: pd.DataFrame) -> float:
-    """How far from 1 the ratio of a pass to itself comes, as a factor: the farthest end of all A/A arms' intervals."""
-    return float(max(runs["time/aa_ratio_high"].max(), 1 / runs["time/aa_ratio_low"].min()))
-
-
 def _cost(condition: Condition, hardly: bool, runs: pd.DataFrame, history: pd.DataFrame) -> Evidence | None:
     """The run that speaks against the claim most: the least ratio, or the one that is furthest from 1."""
     mine = _chosen(condition, runs)
@@ -86,10 +76,10 @@ def _cost(condition: Condition, hardly: bool, runs: pd.DataFrame, history: pd.Da
     return Evidence(
         quantity=f"time as columns ÷ time as rows, the {'furthest from 1' if hardly else 'least'} of {len(mine)} settings: {known}",
         predicted=_predicted(run, runs),
-        samples=_rounds(history, "ratio", run["run_id"]).tolist(),
+        samples=of_rounds(history, "ratio", run["run_id"]).tolist(),
         accept=accept,
         of="median",
-        conditions=f"{condition.words}; noise alone makes up to {floor:.3f} of it; predicted is what simulated bytes from memory say",
+        conditions=f"{condition.words}; noise alone makes up to {floor:.3f} of it; predicted: by simulated bytes from memory",
         details=_table(mine, runs),
     )
 

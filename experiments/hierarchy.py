@@ -32,10 +32,12 @@ from kernels.memory import (
     Dram,
     NoTrace,
     Problem,
+    Steady,
     Undescribed,
     caches_here,
     counters,
     lower_bound_bytes,
+    passed_on,
     row_buffer,
     simulate,
     steady,
@@ -118,18 +120,27 @@ def asked(geometry: Geometry) -> Asked:
     """What a simulation says, and the models."""
     start = time.perf_counter()
     problem = geometry.problem()
-    caches, reasons = _caches()
+    caches, _ = here()
+    found = asked_by(lambda: steady(problem, caches[-1]))
+    models = {"model/x_lines_per_element": lines_per_element(problem, caches[0].line_bytes if caches else LINE_BYTES)}
+    if caches:
+        bound = lower_bound_bytes(problem, sum(cache.size_bytes for cache in caches), again=True)
+        models["model/lower_bound_bytes_per_element"] = bound / geometry.elements
+    return Asked({**found.metrics, **models}, found.reasons, time.perf_counter() - start)
+
+
+def asked_by(piece: Callable[[], Steady]) -> Asked:
+    """What a simulation says of a piece of work, if this machine's caches are known and the work can be traced."""
+    start = time.perf_counter()
+    caches, reasons = here()
     metrics = {f"sim/{name}/misses_per_element": np.nan for name in [cache.name for cache in caches] or LEVELS}
     last = caches[-1].name if caches else LEVELS[-1]
     metrics |= {f"sim/{last}/bytes_per_element": np.nan, "sim/dtlb/misses_per_element": np.nan}
     metrics |= {f"dram/{name}/{of}": np.nan for name in MAPPINGS for of in ("row_hit_ratio", "activations_per_kib")}
     metrics |= {f"cache/{cache.name}_bytes": float(cache.size_bytes) for cache in caches}
-    metrics["model/x_lines_per_element"] = lines_per_element(problem, caches[0].line_bytes if caches else LINE_BYTES)
     if caches:
-        bound = lower_bound_bytes(problem, sum(cache.size_bytes for cache in caches), again=True)
-        metrics["model/lower_bound_bytes_per_element"] = bound / geometry.elements
         try:
-            metrics |= _simulated(problem, caches)
+            metrics |= simulated(piece(), caches)
         except (NoTrace, ValueError) as error:  # the work of others, or caches that no simulation is made for
             reasons = {"sim": str(error)}
     why_not = counters.why_not()
@@ -159,7 +170,7 @@ def lines_per_element(problem: Problem, line_bytes: int) -> float:
 
 
 @cache
-def _caches() -> tuple[tuple[Cache, ...], dict[str, str]]:
+def here() -> tuple[tuple[Cache, ...], dict[str, str]]:
     """This machine's, or none, and why."""
     try:
         return caches_here(), {}
@@ -167,13 +178,14 @@ def _caches() -> tuple[tuple[Cache, ...], dict[str, str]]:
         return (), {"sim": str(error)}
 
 
-def _simulated(problem: Problem, caches: tuple[Cache, ...]) -> dict[str, float]:
-    piece, line_bytes = steady(problem, caches[-1]), caches[0].line_bytes
+def simulated(piece: Steady, caches: tuple[Cache, ...]) -> dict[str, float]:
+    """What caches, a TLB and row buffers make of a piece of work, for each of its elements."""
+    line_bytes = caches[0].line_bytes
     levels = zip(caches, simulate(piece.piece, caches, after=piece.before), strict=True)
     metrics = {f"sim/{each.name}/misses_per_element": level.misses / piece.elements for each, level in levels}
     pages = simulate(piece.piece, [tlb(TLB_ENTRIES, TLB_ENTRIES)], after=piece.before)[0]
     metrics["sim/dtlb/misses_per_element"] = pages.misses / piece.elements
-    addresses, _ = piece.passed_on(caches)
+    addresses, _ = passed_on(piece.piece, caches, after=piece.before)
     metrics[f"sim/{caches[-1].name}/bytes_per_element"] = line_bytes * addresses.size / piece.elements
     for name in MAPPINGS:
         rows = row_buffer(addresses, Dram(mapping=name, line_bytes=line_bytes), "scattered")

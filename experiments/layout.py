@@ -13,13 +13,13 @@ from experiments import hierarchy
 from experiments.backends.base import Work
 from experiments.backends.numba import Numba
 from experiments.claims_layout import CLAIMS
+from experiments.ratios import against, summary
 from experiments.workload import STILL, Timed, Workload, ceiling_metrics
 from harness.contract import WHOLE_RUN, Bars, Claim, Curve, Figure, HeatMap, Roofline, Row
-from harness.timing import AGAIN, measure, median_interval
+from harness.timing import measure
 from kernels import layouts, threads
 from kernels.ceilings import measured
 
-CONFIDENCE = 0.99
 OWN, ROWS = "pass", "rows"
 
 
@@ -91,27 +91,10 @@ class LayoutCost(Timed):
             arms = measure(self._arms(), self.rounds, again=(ROWS,))
             own = self._arms()[OWN]
             memory = hierarchy.metrics_of(self._geometry(), own)
-        seconds = {name: arm.seconds for name, arm in arms.items()}
-        rounds = {
-            "pass_s": seconds[OWN],
-            "rows_s": seconds[ROWS],
-            "ratio": seconds[OWN] / seconds[ROWS],
-            "aa_ratio": seconds[ROWS + AGAIN] / seconds[ROWS],
-        }
+        rounds = against(ROWS, OWN, arms)
         for turn in range(self.rounds):
             yield Row(turn, {f"rounds/{name}": float(values[turn]) for name, values in rounds.items()})
-        metrics: dict[str, float] = {**memory, **ceiling_metrics(count)}
-        elements = self.samples * self.features
-        for name, values in rounds.items():
-            stem, unit = (name[:-2], "_s") if name.endswith("_s") else (name, "")
-            low, high = median_interval(values, CONFIDENCE)
-            metrics |= {
-                f"time/{stem}{unit}": float(np.median(values)),
-                f"time/{stem}_low{unit}": low,
-                f"time/{stem}_high{unit}": high,
-            }
-        for part in ("", "_low", "_high"):
-            metrics[f"time/per_element{part}_s"] = metrics[f"time/pass{part}_s"] / elements
+        metrics = {**memory, **ceiling_metrics(count), **summary(rounds, OWN, self.samples * self.features)}
         yield Row(WHOLE_RUN, metrics | self._rates(load, metrics))
 
     def _rates(self, load: Workload, metrics: Mapping[str, float]) -> dict[str, float]:

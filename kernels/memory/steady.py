@@ -6,16 +6,13 @@ in them of X, as far as they can hold it, and the first half of the blocks; what
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from kernels._jit import uncollected
 from kernels.memory.geometry import Cache
 from kernels.memory.references import Gather, Loop, Reference, Trace
-from kernels.memory.simulation import Level, passed_on, simulate
 from kernels.memory.trace import OPERANDS, START, Problem, Recording, record
 
 # Loops and references of each thread that are written down.
@@ -33,14 +30,6 @@ class Steady:
     before: Trace
     piece: Trace
     elements: float
-
-    def levels(self, caches: Sequence[Cache]) -> list[Level]:
-        """What the caches make of the piece."""
-        return simulate(self.piece, caches, after=self.before)
-
-    def passed_on(self, caches: Sequence[Cache]) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
-        """What the last of the caches asks of memory, as `kernels.memory.passed_on`."""
-        return passed_on(self.piece, caches, after=self.before)
 
 
 def steady(problem: Problem, last: Cache, most: int = MOST) -> Steady:
