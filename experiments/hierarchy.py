@@ -50,6 +50,7 @@ TLB_ENTRIES = 64
 MAPPINGS = ("RoRaBaCoCh", "RoRaBaChCo", "RoCoRaBaCh")
 # Samples that are neighbours, and stay so where the order is of blocks.
 NEIGHBOURS = 64
+NOT_TRACED = "the bench's own kernels are simulated, and no others"
 CALLS = 3  # of a pass, while counters run
 
 

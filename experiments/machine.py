@@ -38,7 +38,7 @@ def _step(level: str, runs: pd.DataFrame, history: pd.DataFrame) -> Evidence | N
     less, more = runs[2 * runs["model/bytes"] <= size], runs[runs["model/bytes"] >= 2 * size]
     if less.empty or more.empty:
         return None
-    pair = less.loc[less["model/bytes"].idxmax()], more.loc[more["model/bytes"].idxmin()]
+    pair = less.sort_values("model/bytes").iloc[-1], more.sort_values("model/bytes").iloc[0]
     inside, outside = (of_rounds(history, "load_s", run["run_id"]) for run in pair)
     near = runs[(runs["model/bytes"] >= size / 4) & (runs["model/bytes"] <= 4 * size)].sort_values("model/bytes")
     shown = {"KiB": near["size_kib"], "ns a load": 1e9 * near["time/load_s"]}

@@ -9,7 +9,9 @@ from typing import ClassVar, get_args
 
 import numpy as np
 
+from experiments import hierarchy
 from experiments.backends.base import Work
+from experiments.backends.numba import Numba
 from experiments.claims_passes import CLAIMS
 from experiments.workload import STILL, ByBackend, ceiling_metrics
 from harness.contract import WHOLE_RUN, Bars, Claim, Curve, Figure, HeatMap, LeftOut, Row
@@ -31,6 +33,7 @@ class Passes(ByBackend):
     Arms take turns, round by round, with a reference arm, and with the fused pass and the epoch once more (the A/A arms).
     Of each arm: the median over rounds and its interval, the ratio to the reference, flop/s (2mnk a product), bytes/s of X, and
     the fraction of the roofline, from the ceilings measured beside it. Traffic counts X once, and logits where they leave.
+    What the bench's own epoch asks of the memory hierarchy is simulated (`experiments.hierarchy`).
     """
 
     claims: ClassVar[tuple[Claim, ...]] = CLAIMS
@@ -71,9 +74,11 @@ class Passes(ByBackend):
         with self._threads():
             for call in self._arms().values():
                 call()
+        hierarchy.warm_up()
 
     def tags(self) -> Mapping[str, str]:
-        return {"threads": str(self.thread_count)}
+        reasons = hierarchy.asked(self._geometry()).reasons if self._is_traced() else {"sim": hierarchy.NOT_TRACED}
+        return {"threads": str(self.thread_count), **reasons}
 
     def run(self) -> Iterator[Row]:
         with self._threads():
@@ -83,6 +88,9 @@ class Passes(ByBackend):
         load = self.workload
         count = self.thread_count
         metrics: dict[str, float] = dict(ceiling_metrics(count))
+        if self._is_traced():
+            with self._threads():
+                metrics |= hierarchy.metrics_of(self._geometry(), self._arms()["epoch"])
         for name, arm in arms.items():
             if name.endswith(AGAIN):
                 first = name.removesuffix(AGAIN)
@@ -103,6 +111,12 @@ class Passes(ByBackend):
                 metrics[f"rate/{name}_bytes_per_s"] = load.size_bytes() / arm.median_s
                 metrics[f"rate/{name}_roof_fraction"] = rate / load.roof(name, measured(count))
         yield Row(WHOLE_RUN, metrics)
+
+    def _is_traced(self) -> bool:
+        return type(self.backend(self.loss, layout=self.layout)) is Numba
+
+    def _geometry(self) -> hierarchy.Geometry:
+        return self.workload.geometry("epoch", self.thread_count)
 
     def _threads(self) -> AbstractContextManager[object]:
         """The backend's own pool, on as many threads as the run is tagged with."""

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 
+from experiments import hierarchy
 from experiments.arms import Entrant, First, Racer, racing
 from experiments.backends.base import Work
 from experiments.backends.numba import Numba
@@ -48,6 +49,7 @@ class Peers(ByBackend):
     each round each arm has a burst of calls; a round's ratio is that of its two medians, the run's the median over rounds
     with its exact interval. The backend `numba` is the bench itself: the A/A arm, which shows what noise alone does.
     A third arm reads memory and multiplies matrices in every round: the roofline is that of the same minute.
+    What the bench's pass asks of the memory hierarchy is simulated (`experiments.hierarchy`).
     """
 
     work: Work = "fused"
@@ -80,7 +82,11 @@ class Peers(ByBackend):
 
     def tags(self) -> Mapping[str, str]:
         backend = self.backend(self.loss, layout=self.layout)
-        return {"threads": str(self.thread_count), "version.backend": backend.stamp()}
+        reasons = hierarchy.asked(self._geometry()).reasons
+        return {"threads": str(self.thread_count), "version.backend": backend.stamp(), **reasons}
+
+    def warm_up(self) -> None:
+        hierarchy.warm_up()
 
     def run(self) -> Iterator[Row]:
         with racing(self._entrants(), self.thread_count) as arms:
@@ -148,7 +154,11 @@ class Peers(ByBackend):
             "roof/gemm_flop_per_s": median["gemm_flop_per_s"],
             "roof/read_bytes_per_s": median["read_bytes_per_s"],
             **ceiling_metrics(self.thread_count),
+            **hierarchy.metrics_of(self._geometry()),
         }
+
+    def _geometry(self) -> hierarchy.Geometry:
+        return self.workload.geometry(self.work, self.thread_count)
 
 
 def _apart(one: ArrayLike, other: ArrayLike) -> float:

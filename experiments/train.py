@@ -10,8 +10,9 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments import claims_train
+from experiments import claims_train, hierarchy
 from experiments.backends.base import Backend, OnArrays, Work
+from experiments.backends.numba import Numba
 from experiments.data import Data, Dataset
 from harness.contract import (
     DIVERGED,
@@ -43,6 +44,7 @@ class Train(Experiment):
 
     Per epoch, by the notes' names: train and test loss; error (share of wrong labels; root mean square for numbers; mean
     total variation for counts); ‖∇f‖; ‖θ‖; the distance to θ* where it is known; seconds of steps, and of evaluation.
+    What the bench's own epochs ask of the memory hierarchy is simulated (`experiments.hierarchy`).
     Ends early at `target_loss`, and when θ diverges: then `train/diverged` is 1, and that is a result.
     """
 
@@ -89,9 +91,10 @@ class Train(Experiment):
             f.value_and_grad(p.X, p.y, theta)
             f.sgd_epoch(p.X, p.y, theta, self.batch_size or p.samples, 1e-9, np.arange(p.samples))
             f.sgd_epoch(p.X, p.y, theta, self.batch_size or p.samples, 1e-9)
+        hierarchy.warm_up()
 
     def tags(self) -> Mapping[str, str]:
-        return {"threads": str(self.threads or threads.available())}
+        return {"threads": str(self.threads or threads.available()), **self._asked().reasons}
 
     def run(self) -> Iterator[Row]:
         with self._backend.threads(self.threads):
@@ -145,8 +148,22 @@ class Train(Experiment):
                 "time/median_epoch_high_s": high,
                 "rate/samples_per_s": p.samples / epochs.median_s,
                 **to_target,
+                **self._asked().metrics,
+                "time/simulation_s": self._asked().seconds,
             },
         )
+
+    def _asked(self) -> hierarchy.Asked:
+        """Of memory, by an epoch of the bench's own kernels."""
+        if type(self._backend) is not Numba:
+            return hierarchy.Asked({}, {"sim": hierarchy.NOT_TRACED}, 0.0)
+        p = self._prepared()
+        return hierarchy.asked(
+            hierarchy.Geometry(
+                "epoch", self.loss, self.layout, p.samples, p.features, p.outputs, self.dtype, self.order, self.batch_size,
+                self.threads or threads.available(), 0, p.X.ctypes.data % hierarchy.LINE_BYTES,
+            )
+        )  # fmt: skip
 
 
 def fits(loss: Loss, kind: Target) -> None:
