@@ -95,9 +95,7 @@ def _predicted(run: pd.Series, runs: pd.DataFrame) -> float:
 
 
 def _last_level(runs: pd.DataFrame) -> str:
-    return max(
-        (name for name in runs if str(name).startswith("sim/") and str(name).endswith("/bytes_per_element")), default=""
-    )
+    return max((str(name) for name in runs.filter(regex="^sim/.*/bytes_per_element$")), default="")
 
 
 def _table(mine: pd.DataFrame, runs: pd.DataFrame) -> str:

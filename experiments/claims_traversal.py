@@ -101,7 +101,7 @@ def _conflicts(runs: pd.DataFrame, history: pd.DataFrame) -> Evidence | None:
     both = both[_tall(both) & ~_beyond(both)] if len(both) else both
     if both.empty:
         return None
-    pair = both.loc[(both["time/ratio"] / both["time/ratio_gap"]).idxmin()]
+    pair = both.assign(saved=both["time/ratio"] / both["time/ratio_gap"]).sort_values("saved").iloc[0]
     rounds = [of_rounds(history, "ratio", pair[name]) for name in ("run_id", "run_id_gap")]
     floor = noise_floor(runs)
     return Evidence(

@@ -36,8 +36,8 @@ from kernels.memory import (
     Undescribed,
     caches_here,
     counters,
+    levels_and_memory,
     lower_bound_bytes,
-    passed_on,
     row_buffer,
     simulate,
     steady,
@@ -51,6 +51,7 @@ MAPPINGS = ("RoRaBaCoCh", "RoRaBaChCo", "RoCoRaBaCh")
 # Samples that are neighbours, and stay so where the order is of blocks.
 NEIGHBOURS = 64
 NOT_TRACED = "the bench's own kernels are simulated, and no others"
+_SAID: dict[Geometry, bool] = {}  # whose seconds have been logged
 CALLS = 3  # of a pass, while counters run
 
 
@@ -111,9 +112,10 @@ def warm_up() -> None:
 
 
 def metrics_of(geometry: Geometry, call: Callable[[], object] | None = None) -> dict[str, float]:
-    """All of them, and the seconds that the simulation took, which is done once for each geometry; `call`, for counters, a pass."""
+    """All of them; `call`, for the counters, makes the pass. A geometry is simulated once, and the seconds are said once."""
     found = asked(geometry)
-    return {**found.metrics, **counted(call, geometry.elements), "time/simulation_s": found.seconds}
+    seconds, _SAID[geometry] = (0.0 if geometry in _SAID else found.seconds), True
+    return {**found.metrics, **counted(call, geometry.elements), "time/simulation_s": seconds}
 
 
 @lru_cache(maxsize=4096)
@@ -166,8 +168,8 @@ def lines_per_element(problem: Problem, line_bytes: int) -> float:
         return -(-problem.features // per_line) / problem.features
     order = np.arange(samples) if problem.order is None else problem.order
     batch = (problem.batch_size or samples) if problem.work == "epoch" else samples
-    batches = (np.unique(order[first : first + batch] // per_line).size for first in range(0, samples, batch))
-    return sum(batches) / samples
+    lines, batches = order // per_line, np.arange(order.size) // batch
+    return np.unique(batches * (1 + samples // per_line) + lines).size / order.size
 
 
 @cache
@@ -182,11 +184,10 @@ def here() -> tuple[tuple[Cache, ...], dict[str, str]]:
 def simulated(piece: Steady, caches: tuple[Cache, ...]) -> dict[str, float]:
     """What caches, a TLB and row buffers make of a piece of work, for each of its elements."""
     line_bytes = caches[0].line_bytes
-    levels = zip(caches, simulate(piece.piece, caches, after=piece.before), strict=True)
-    metrics = {f"sim/{each.name}/misses_per_element": level.misses / piece.elements for each, level in levels}
-    pages = simulate(piece.piece, [tlb(TLB_ENTRIES, TLB_ENTRIES)], after=piece.before)[0]
+    levels, addresses, _ = levels_and_memory(piece.piece, caches, after=piece.before)
+    metrics = {f"sim/{level.cache.name}/misses_per_element": level.misses / piece.elements for level in levels}
+    pages = simulate(piece.piece, [tlb(TLB_ENTRIES, TLB_ENTRIES)], after=piece.lately)[0]
     metrics["sim/dtlb/misses_per_element"] = pages.misses / piece.elements
-    addresses, _ = passed_on(piece.piece, caches, after=piece.before)
     metrics[f"sim/{caches[-1].name}/bytes_per_element"] = line_bytes * addresses.size / piece.elements
     for name in MAPPINGS:
         rows = row_buffer(addresses, Dram(mapping=name, line_bytes=line_bytes), "scattered")

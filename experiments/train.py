@@ -94,7 +94,8 @@ class Train(Experiment):
         hierarchy.warm_up()
 
     def tags(self) -> Mapping[str, str]:
-        return {"threads": str(self.threads or threads.available()), **self._asked().reasons}
+        reasons = hierarchy.asked(self._geometry()).reasons if self._is_traced() else {"sim": hierarchy.NOT_TRACED}
+        return {"threads": str(self.threads or threads.available()), **reasons}
 
     def run(self) -> Iterator[Row]:
         with self._backend.threads(self.threads):
@@ -148,21 +149,19 @@ class Train(Experiment):
                 "time/median_epoch_high_s": high,
                 "rate/samples_per_s": p.samples / epochs.median_s,
                 **to_target,
-                **self._asked().metrics,
-                "time/simulation_s": self._asked().seconds,
+                **(hierarchy.metrics_of(self._geometry()) if self._is_traced() else {}),
             },
         )
 
-    def _asked(self) -> hierarchy.Asked:
-        """Of memory, by an epoch of the bench's own kernels."""
-        if type(self._backend) is not Numba:
-            return hierarchy.Asked({}, {"sim": hierarchy.NOT_TRACED}, 0.0)
+    def _is_traced(self) -> bool:
+        return type(self._backend) is Numba
+
+    def _geometry(self) -> hierarchy.Geometry:
+        """Of an epoch."""
         p = self._prepared()
-        return hierarchy.asked(
-            hierarchy.Geometry(
-                "epoch", self.loss, self.layout, p.samples, p.features, p.outputs, self.dtype, self.order, self.batch_size,
-                self.threads or threads.available(), 0, p.X.ctypes.data % hierarchy.LINE_BYTES,
-            )
+        return hierarchy.Geometry(
+            "epoch", self.loss, self.layout, p.samples, p.features, p.outputs, self.dtype, self.order, self.batch_size,
+            self.threads or threads.available(), 0, p.X.ctypes.data % hierarchy.LINE_BYTES,
         )  # fmt: skip
 
 

@@ -142,9 +142,10 @@ def piece(by: By, lanes: Lanes, side: int, leading: int, last: Cache) -> Steady:
     elements = side * traversal.width(lanes)
     if side * side <= LONGEST:
         whole = Trace.of(runs(0, side))
-        return Steady(whole, whole, side * elements)
+        return Steady(whole, whole, side * elements, whole)
     held: tuple[Loop, ...] = ()
     if side * row <= 2 * last.size_bytes:
         lines = side * step // last.line_bytes
         held = (Loop(side, (Loop(lines, (Reference("A", 0, (row, last.line_bytes), 1),)),)),)
-    return Steady(Trace.of(*held, runs(0, RUNS)), Trace.of(runs(RUNS, RUNS)), RUNS * elements)
+    lately = runs(0, RUNS)
+    return Steady(Trace.of(*held, lately), Trace.of(runs(RUNS, RUNS)), RUNS * elements, Trace.of(lately))

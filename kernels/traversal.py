@@ -16,7 +16,7 @@ from typing import Literal, get_args
 
 import numpy as np
 from numba import types
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
 from kernels import check
 from kernels._jit import COMPILED, inline_as_written, named, once, serial
@@ -67,21 +67,18 @@ def walk(A: NDArray[np.float64], by: By, lanes: Lanes) -> Callable[[], float]:
 
 
 def chase(size_bytes: int, seed: int = 0) -> tuple[Callable[[], int], int]:
-    """A call that goes from line to line through so many bytes, each once and in random order; and how many there are.
-
-    The order is a single cycle (Sattolo's algorithm), so that no prefetcher can guess it.
-    """
+    """A call that goes from line to line through so many bytes, each once and in random order; and how many there are."""
     lines = check.whole("size_bytes", size_bytes, least=LINE_BYTES) // LINE_BYTES
-    order = np.random.default_rng(seed).permutation(lines)
-    following = np.zeros(lines * TOGETHER, np.int64)
-    following[order * TOGETHER] = np.roll(order, -1) * TOGETHER
-    kernel = _chasing()
+    following, kernel = cycle(lines, seed), _chasing()
     return lambda: int(kernel(following, lines)), lines
 
 
-def dtype() -> DTypeLike:
-    """What the matrices hold."""
-    return DTYPE
+def cycle(lines: int, seed: int = 0) -> NDArray[np.int64]:
+    """next[p] for the first number p of each of so many lines: all of them, in a random order, and back to the first."""
+    order = np.random.default_rng(seed).permutation(lines)
+    following = np.zeros(lines * TOGETHER, np.int64)
+    following[order * TOGETHER] = np.roll(order, -1) * TOGETHER
+    return following
 
 
 @inline_as_written
@@ -113,7 +110,7 @@ def _step_by_lines(A, side, far, near):  # type: ignore[no-untyped-def]  # Numba
 
 @once
 def _walking(lanes: Lanes) -> Kernel:
-    step = _step_by_lines if lanes == "vector" else _step_by_numbers
+    step: Kernel = _step_by_lines if lanes == "vector" else _step_by_numbers
 
     def walk(A, side, far, near):  # type: ignore[no-untyped-def]  # Numba infers them
         return step(A, side, far, near)

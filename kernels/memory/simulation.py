@@ -106,9 +106,19 @@ def passed_on(
     stream: Stream, caches: Sequence[Cache], after: Stream | None = None
 ) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
     """What the last level asks of memory: the addresses of lines, in their order; and whether they are written back to it."""
+    _, addresses, written_back = levels_and_memory(stream, caches, after)
+    return addresses, written_back
+
+
+def levels_and_memory(
+    stream: Stream, caches: Sequence[Cache], after: Stream | None = None
+) -> tuple[list[Level], NDArray[np.uint64], NDArray[np.bool_]]:
+    """`simulate` and `passed_on` at once."""
     given = _stream(stream)
-    events = _Engine(given, caches, after=after).take(given, keep=True)
-    return (events >> np.uint64(LOW)) * np.uint64(caches[0].line_bytes), (events & np.uint64(BACK)) > 0
+    engine = _Engine(given, caches, after=after)
+    events = engine.take(given, keep=True)
+    lines = (events >> np.uint64(LOW)) * np.uint64(caches[0].line_bytes)
+    return engine.levels(), lines, (events & np.uint64(BACK)) > 0
 
 
 def missed_by(stream: Accesses | ArrayLike, caches: Sequence[Cache]) -> NDArray[np.uint8]:

@@ -51,12 +51,16 @@ class Problem:
 
 @dataclass(frozen=True)
 class Recording:
-    """A trace, up to where it was wanted; by thread, where blocks of samples begin; how many threads share each sample."""
+    """A trace, up to where it was wanted; by thread, where blocks of samples begin; how many threads share each sample.
+
+    `lists`: what is as long as there are samples, beside X: operand, address, bytes.
+    """
 
     trace: Trace
     marks: tuple[tuple[Mark, ...], ...]
     team: int
     is_whole: bool
+    lists: tuple[tuple[str, int, int], ...]
 
 
 def trace(problem: Problem) -> Trace:
@@ -68,9 +72,9 @@ def record(problem: Problem, most: float = np.inf, samples: int = 0) -> Recordin
     """The same, until that of each thread has `most` loops and references, some blocks, and so many samples at least."""
     tape = Tape(problem.threads, BEHIND, most, samples)
     stand_ins = Primitives(tape)
-    is_whole = True
+    is_whole, (kernel, given) = True, _call(problem, tape)
+    lists = [each for each in given if isinstance(each, Tracer) and each.operand in ("y", "H", "order")]
     try:
-        kernel, given = _call(problem, tape)
         retraced(kernel, stand_ins.stand_ins())(*given)
     except Enough:
         is_whole = False
@@ -78,7 +82,10 @@ def record(problem: Problem, most: float = np.inf, samples: int = 0) -> Recordin
     if not is_whole:
         ends = (marks[-1].length if marks else 0 for marks in tape.marks)  # a thread may have had nothing to do
         bodies = tuple(body[:end] for body, end in zip(bodies, ends, strict=True))
-    return Recording(Trace(bodies, OPERANDS), tuple(map(tuple, tape.marks)), stand_ins.team, is_whole)
+    return Recording(
+        Trace(bodies, OPERANDS), tuple(map(tuple, tape.marks)), stand_ins.team, is_whole,
+        tuple((each.operand, each.address, each.nbytes) for each in lists),
+    )  # fmt: skip
 
 
 def _call(problem: Problem, tape: Tape) -> tuple[Callable[..., Any], tuple[Any, ...]]:

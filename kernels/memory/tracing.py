@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import CellType, CodeType, FunctionType, ModuleType, SimpleNamespace
 from typing import Any
@@ -61,6 +62,15 @@ class Tape:
     def add(self, *body: Loop | Reference) -> None:
         """The thread at work asks for all that."""
         self.bodies[self.thread] += body
+
+    @contextmanager
+    def aside(self) -> Iterator[list[Loop | Reference]]:
+        """Within, what the thread at work asks for goes to a list of its own."""
+        own, self.bodies[self.thread] = self.bodies[self.thread], []
+        try:
+            yield self.bodies[self.thread]
+        finally:
+            self.bodies[self.thread] = own
 
     def room(self, size_bytes: int) -> int:
         """The address of a new array."""
@@ -113,6 +123,11 @@ class Tracer:
 
     def __len__(self) -> int:
         return self.shape[0]
+
+    @property
+    def end(self) -> int:
+        """Behind its last number."""
+        return self.at(*(length - 1 for length in self.shape)) + self.itemsize
 
     def at(self, *index: int) -> int:
         """The address of a number."""

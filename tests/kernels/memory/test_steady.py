@@ -1,0 +1,62 @@
+"""A piece of a pass stands for the whole of it, taken again and again; and tiles that are written as loops for tiles one by one."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+from kernels import Objective
+from kernels.memory import Cache, Problem, expanded, primitives, simulate, steady, trace
+
+SMALL = Cache(8 << 10, 8, name="l1"), Cache(128 << 10, 16, name="l2")
+LARGE = Cache(8 << 10, 8, name="l1"), Cache(4 << 20, 16, name="l2")
+
+
+@pytest.mark.parametrize("caches", [SMALL, LARGE], ids=["X beyond the caches", "X in the caches"])
+@pytest.mark.parametrize("order", ["sequential", "shuffled"])
+@pytest.mark.parametrize("layout", ["rows", "columns"])
+@pytest.mark.parametrize(("work", "batch"), [("forward", None), ("fused", None), ("epoch", 1), ("epoch", 32)])
+def test_a_piece_misses_in_proportion_what_the_whole_misses_after_itself(work, batch, layout, order, caches):
+    m, n = 3000, 100
+    visits = np.random.default_rng(0).permutation(m) if order == "shuffled" else None
+    p = Problem(work, Objective("softmax", layout=layout), m, n, 3, "float32", visits, batch)
+    piece, whole = steady(p, caches[-1]), trace(p)
+    assert piece.elements < m * n / 2
+    found = [level.misses / piece.elements for level in simulate(piece.piece, caches, after=piece.before)]
+    expected = [level.misses / (m * n) for level in simulate(whole, caches, after=whole)]
+    assert found == pytest.approx(expected, rel=0.15, abs=0.004)
+
+
+def test_a_short_pass_is_taken_whole():
+    p = Problem("fused", Objective("squared"), 20, 4)
+    piece = steady(p, SMALL[-1])
+    assert piece.elements == 80
+    assert piece.before.accesses() == piece.piece.accesses() == trace(p).accesses()
+
+
+WORKS, LAYOUTS = ("forward", "gradient", "fused", "epoch"), ("rows", "columns")
+CASES = list(itertools.product(WORKS, LAYOUTS, (("softmax", 10), ("huber", 1)), (None, "shuffled"), (1, 2)))
+
+
+@pytest.mark.parametrize(("work", "layout", "loss", "order", "threads"), CASES)
+def test_tiles_in_loops_ask_for_the_same_as_tiles_one_by_one(work, layout, loss, order, threads, monkeypatch):
+    """Access by access: address, size, operand, whether it writes."""
+    stand_ins = primitives.Primitives.stand_ins
+
+    def one_by_one(self):
+        return {name: each for name, each in stand_ins(self).items() if name not in ("dots", "mixtures")}
+
+    name, k = loss
+    for m, n, batch in ((37, 50, 7), (150, 333, 64)):
+        visits = np.random.default_rng(0).permutation(m) if order else None
+        p = Problem(work, Objective(name, layout=layout), m, n, k, "float32", visits, batch, threads=threads)
+        looped = trace(p)
+        with monkeypatch.context() as patch:
+            patch.setattr(primitives.Primitives, "stand_ins", one_by_one)
+            single = trace(p)
+        for thread in range(threads):
+            given, expected = expanded(looped, thread), expanded(single, thread)
+            for what in ("addresses", "sizes", "writes", "operands"):
+                np.testing.assert_array_equal(getattr(given, what), getattr(expected, what))
