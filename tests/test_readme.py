@@ -12,12 +12,25 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("code", re.findall(r"```python\n(.*?)```", README, re.DOTALL))
-def test_python_of_the_readme_runs(code):
+def names_of(word):
+    """What the README's piece of Python with that word in it leaves behind."""
+    [code] = [code for code in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if word in code]
     namespace = {}
     exec(compile(code, "README.md", "exec"), namespace)
-    assert namespace["value"] == pytest.approx(math.log(3))  # three classes, θ = 0
-    assert namespace["theta"].any()
+    return namespace
+
+
+def test_the_kernels_of_the_readme_run():
+    there = names_of("sgd_epoch")
+    assert there["value"] == pytest.approx(math.log(3))  # three classes, θ = 0
+    assert there["theta"].any()
+
+
+def test_the_simulators_of_the_readme_run():
+    there = names_of("simulate")
+    assert [there[level].misses for level in ("first", "second")] == [10_000, 10_000]  # every line once, and none again
+    assert len(there["asked"]) == 10_000
+    assert not there["written_back"].any()
 
 
 def test_every_sweep_is_in_the_readme_and_the_other_way_round():
