@@ -10,7 +10,7 @@ from rich.text import Text
 from harness import frames
 from harness.config import choice
 from harness.contract import NONE, Verdict, counted, label, number
-from harness.report.figures import axes, diverged, share_diverged
+from harness.report.looks import axes, diverged, share_diverged
 from harness.report.page import metrics_of
 
 COLOURS = {"PASS": "bold green", "FAIL": "bold red", "INCONCLUSIVE": "bold yellow"}

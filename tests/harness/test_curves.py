@@ -10,7 +10,8 @@ import pytest
 from drawings import NONE, expected_band, history_of, lines, runs_of
 
 from harness.contract import Bars, Curve
-from harness.report.figures import COLOURS, DASHES, draw
+from harness.report.figures import draw
+from harness.report.looks import COLOURS, DASHES
 
 
 @pytest.mark.parametrize("log", [True, False])
@@ -141,3 +142,14 @@ def test_a_name_has_one_colour_in_all_figures_of_a_report():
     part = {line.name: line.line.color for line in draw(curve, some, NONE, every).data if line.name}
     assert part == {name: whole[name] for name in ("b", "d")}
     assert len(set(whole.values())) == 4
+
+
+def test_marks_stand_where_their_metrics_say_and_can_be_seen():
+    """Of those within the axis; the template would draw lines of no width."""
+    runs = runs_of(batch_size=[1, 10, 100]).assign(**{"cache/l1_bytes": 20.0, "cache/l2_bytes": 5000.0})
+    figure = Curve(
+        "train/loss", "t", x="batch_size", log_x=True, marks=("cache/l1_bytes", "cache/l2_bytes", "cache/l3_bytes")
+    )
+    [line] = draw(figure, runs, history_of(runs)).layout.shapes
+    assert (line.x0, line.x1, line.label.text) == (20.0, 20.0, "L1")
+    assert line.line.width > 0

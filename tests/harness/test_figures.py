@@ -10,7 +10,8 @@ import pytest
 from drawings import NONE, RNG, expected_band, history_of, runs_of
 
 from harness.contract import Bars, Curve, HeatMap, Roofline
-from harness.report.figures import axes, draw
+from harness.report.figures import draw
+from harness.report.looks import axes
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,98 @@
+"""Curves: a metric against the step, an axis or another metric, in panels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from harness.contract import Curve, described, label, settings
+from harness.report.looks import (
+    AT_THE_TOP,
+    FACETS,
+    MARK,
+    MARKED,
+    axes,
+    axis,
+    diverged,
+    faint,
+    groups,
+    looks_of,
+    own,
+    with_count,
+)
+
+
+def curve(figure: Curve, runs: pd.DataFrame, history: pd.DataFrame, every: pd.DataFrame) -> go.Figure | None:
+    if figure.x == "step":
+        kept = runs.loc[~diverged(runs), ["run_id", *settings(runs)]]
+        data = history[history["metric"] == figure.y].merge(kept, on="run_id")
+        data = data.rename(columns={"step": "_x", "value": "_y"})
+    elif {figure.x, figure.y} <= set(runs):
+        data = runs[~diverged(runs)].rename(columns={figure.y: "_y"}).assign(_x=runs[figure.x])
+    else:
+        return None
+    data = data.dropna(subset=["_x", "_y"])
+    if data.empty or data["_x"].nunique() < 2:
+        return None
+    varying = [key for key in figure.by if key in runs] or axes(runs, but=[figure.x])
+    in_turn = sorted(varying, key=lambda key: key != figure.panels)  # the one that is wished for comes first
+    facet = next((key for key in in_turn if len(varying) > 1 and 1 < runs[key].nunique(dropna=False) <= FACETS), None)
+    lines = [key for key in varying if key != facet]
+    facets = list(groups(data, [facet] if facet else []))
+    drawn = make_subplots(
+        1, len(facets), shared_yaxes=True, horizontal_spacing=0.03,
+        subplot_titles=[described(facet, label(part[facet].iloc[0])) for _, part in facets] if facet else None,
+    )  # fmt: skip
+    styles = looks_of(every, runs, lines)
+    counted = {name: with_count(name, group) for name, group in groups(runs, lines)}
+    log_y = figure.log_y and bool((data["_y"] > 0).all())
+    shown: set[str] = set()
+    for column, (_, part) in enumerate(facets, start=1):
+        for name, group in groups(part, lines):
+            points = {x: own(at, "_y", figure.interval) for x, at in group.groupby("_x")}
+            middle, low, high = np.array(list(points.values())).T
+            line = _line(counted[name], styles[name], np.array(list(points)), middle, low, high, name not in shown)
+            for trace in line:
+                drawn.add_trace(trace, 1, column)
+            shown.add(name)
+    for name in sorted(set(counted) - shown):  # every run diverged: named in the legend all the same
+        drawn.add_trace(
+            go.Scatter(x=[None], y=[None], name=counted[name], mode="lines", line_color=styles[name][0]), 1, 1
+        )
+    drawn.update_xaxes(title_text="epoch" if figure.x == "step" else figure.x, **axis(data["_x"], figure.log_x))
+    drawn.update_yaxes(**axis(data["_y"], log_y))
+    drawn.update_yaxes(title_text=figure.y, col=1)
+    for text, level in figure.ideal.items():
+        drawn.add_hline(level, line=MARK, annotation_text=text)
+    for mark in figure.marks:
+        if mark in data and data["_x"].min() <= data[mark].median() <= data["_x"].max():
+            text = mark.rpartition("/")[2].partition("_")[0].upper()
+            drawn.add_vline(float(data[mark].median()), line=MARK, label={"text": text, **AT_THE_TOP})
+    drawn.update_layout(legend_title_text=" · ".join(lines), showlegend=len(styles) > 1)
+    return drawn
+
+
+def _line(
+    name: str,
+    style: tuple[str, str],
+    x: np.ndarray,
+    middle: np.ndarray,
+    low: np.ndarray,
+    high: np.ndarray,
+    legend: bool,
+) -> Iterator[go.Scatter]:
+    colour, dash = style
+    common = {"legendgroup": name, "x": x}
+    if (high > low).any():
+        band = {"mode": "lines", "line": {"width": 0}, "showlegend": False, "hoverinfo": "skip", **common}
+        yield go.Scatter(y=low, **band)
+        yield go.Scatter(y=high, fill="tonexty", fillcolor=faint(colour), **band)
+    yield go.Scatter(
+        y=middle, name=name, showlegend=legend, mode="lines+markers" if len(x) <= MARKED else "lines",
+        line={"color": colour, "width": 2, "dash": dash}, marker={"size": 5}, customdata=np.stack([low, high], axis=1),
+        hovertemplate=f"{name}<br>%{{x}}: %{{y:.5g}}  [%{{customdata[0]:.5g}}, %{{customdata[1]:.5g}}]<extra></extra>", **common,
+    )  # fmt: skip
