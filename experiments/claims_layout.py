@@ -72,13 +72,13 @@ def _cost(condition: Condition, hardly: bool, runs: pd.DataFrame, history: pd.Da
     far = np.log(mine["time/ratio"])
     run = mine.loc[far.abs().idxmax() if hardly else far.idxmin()]
     known = f"batch {run['batch_size']:.0f}" if run["batch_size"] == run["batch_size"] else "all at once"
-    accept = (min(HARDLY[0], 1 / floor), max(HARDLY[1], floor)) if hardly else (floor, math.inf)
     return Evidence(
         quantity=f"time as columns ÷ time as rows, the {'furthest from 1' if hardly else 'least'} of {len(mine)} settings: {known}",
         predicted=_predicted(run, runs),
         samples=of_rounds(history, "ratio", run["run_id"]).tolist(),
-        accept=accept,
+        accept=HARDLY if hardly else (floor, math.inf),
         of="median",
+        noise_floor=1.0 if hardly else floor,
         conditions=f"{condition.words}; noise alone makes up to {floor:.3f} of it; predicted: by simulated bytes from memory",
         details=_table(mine, runs),
     )

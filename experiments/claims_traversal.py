@@ -62,15 +62,16 @@ def _time(
     mine = mine[choose(mine)] if len(mine) else mine
     if mine.empty:
         return None
-    floor = noise_floor(runs)
+    floor = noise_floor(mine)
     logs = np.log(mine["time/ratio"])
     run = mine.loc[logs.abs().idxmax() if alike else logs.idxmin()]
     return Evidence(
         quantity=f"time down the columns ÷ along the rows, side {run['side']:.0f}",
         predicted=predicted,
         samples=of_rounds(history, "ratio", run["run_id"]).tolist(),
-        accept=(min(HARDLY[0], 1 / floor), max(HARDLY[1], floor)) if alike else (floor, math.inf),
+        accept=HARDLY if alike else (floor, math.inf),
         of="median",
+        noise_floor=1.0 if alike else floor,
         conditions=f"{words}; equal instructions, a line between rows; noise alone makes up to {floor:.3f} of it",
         details=_table(mine),
     )
@@ -103,13 +104,14 @@ def _conflicts(runs: pd.DataFrame, history: pd.DataFrame) -> Evidence | None:
         return None
     pair = both.assign(saved=both["time/ratio"] / both["time/ratio_gap"]).sort_values("saved").iloc[0]
     rounds = [of_rounds(history, "ratio", pair[name]) for name in ("run_id", "run_id_gap")]
-    floor = noise_floor(runs)
+    floor = noise_floor(pd.concat([without, with_gap]))
     return Evidence(
         quantity=f"columns ÷ rows without a gap, over the same with a line between rows; side {pair['side']:.0f}",
         predicted=float(pair["sim/l2/misses_per_element"] / pair["sim/l2/misses_per_element_gap"]),
         samples=(rounds[0] / rounds[1]).tolist(),
         accept=(floor, math.inf),
         of="median",
+        noise_floor=floor,
         conditions="rows are a power of two apart, a column of lines fits the second cache; predicted: its misses (simulated)",
         details=_table(without),
     )

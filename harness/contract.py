@@ -57,6 +57,8 @@ class Evidence:
     exact to rounding): the interval is the samples' range. With `of="mean"` the samples are noisy repeats, and
     their mean must: the interval is Student's t interval for it. With `of="median"` their median must, whatever the
     noise: timings, which a slow spell of the machine spoils a few of.
+
+    `noise_floor` is a factor: a ratio within it of 1 can't be told from 1, and does not speak against a claim.
     """
 
     quantity: str
@@ -64,6 +66,7 @@ class Evidence:
     samples: Sequence[float]
     accept: tuple[float, float]
     of: Literal["every", "mean", "median"] = "every"
+    noise_floor: float = 1.0
     unit: str = ""
     conditions: str = ""  # under what it was measured, in a few words
     details: str = ""  # Markdown: what a reader would want to see beneath the verdict

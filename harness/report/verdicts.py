@@ -44,7 +44,7 @@ def judge(claim: Claim, evidence: Evidence, confidence: float) -> Verdict:
     `of="every"`: the interval is the samples' range, and one sample outside is a counter-example: FAIL. `of="mean"`: Student's
     t interval for the mean at `confidence`; fewer than two samples decide nothing. `of="median"`: the interval of the median
     from order statistics; fewer than it takes decide nothing, 13 where two dozen claims share
-    the error. No samples at all never do.
+    the error. No samples at all never do. What overlaps with what noise alone makes of a ratio is not held against a claim.
     """
     samples = np.asarray(evidence.samples, np.float64)
     if not len(samples):
@@ -61,9 +61,11 @@ def judge(claim: Claim, evidence: Evidence, confidence: float) -> Verdict:
     of_mean, of_median = (np.mean, mean_interval, 2), (np.median, exact_interval, fewest(confidence))
     centre, interval_at, needed = of_mean if evidence.of == "mean" else of_median
     measured, interval = float(centre(samples)), interval_at(samples, confidence)
+    floor = evidence.noise_floor
+    is_noise = floor > 1 and interval[0] < floor and 1 / floor < interval[1]
     if low <= interval[0] and interval[1] <= high:
         outcome = "PASS"
-    elif interval[1] < low or interval[0] > high:
+    elif (interval[1] < low or interval[0] > high) and not is_noise:
         outcome = "FAIL"
     else:
         outcome = "INCONCLUSIVE"

@@ -122,7 +122,8 @@ def test_lines_are_counted_where_a_column_of_them_is_more_than_the_first_cache_h
     ("id", "run", "outcome"),
     [
         ("layout-lines-time", walk_run("columns", 9.0), "PASS"),
-        ("layout-lines-time", walk_run("columns", 1.0), "FAIL"),
+        ("layout-lines-time", walk_run("columns", 1.0), "INCONCLUSIVE"),  # the A/A arms: up to 1.05
+        ("layout-lines-time", walk_run("columns", 0.5), "FAIL"),
         ("layout-lines-time", walk_run("columns", 9.0, gap=0), None),
         ("layout-lines-resident", walk_run("columns", 1.02, side=32), "PASS"),
         ("layout-lines-resident", walk_run("columns", 3.0, side=32), "FAIL"),

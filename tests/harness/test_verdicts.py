@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -179,3 +180,15 @@ def test_a_table_has_a_row_for_each_verdict():
     }  # fmt: skip
     assert list(table([]).columns) == list(frame.columns)
     assert table([]).empty
+
+
+@pytest.mark.parametrize(
+    ("ratio", "outcome"),
+    [(1.3, "PASS"), (1.08, "INCONCLUSIVE"), (1.0, "INCONCLUSIVE"), (0.93, "INCONCLUSIVE"), (0.8, "FAIL")],
+)
+def test_an_effect_below_the_noise_floor_is_not_held_against_a_claim(ratio, outcome):
+    """Where noise alone makes up to 1.1 of a ratio, and 1/1.1."""
+    samples = ratio * np.linspace(0.995, 1.005, 30)
+    evidence = Evidence("q", 2.0, samples.tolist(), (1.1, math.inf), of="median", noise_floor=1.1)
+    assert judge(CLAIM, evidence, 0.99).outcome == outcome
+    assert judge(CLAIM, replace(evidence, noise_floor=1.0), 0.99).outcome == ("PASS" if ratio > 1.1 else "FAIL")
