@@ -47,6 +47,8 @@ def curve(figure: Curve, runs: pd.DataFrame, history: pd.DataFrame, every: pd.Da
         1, len(facets), shared_yaxes=True, horizontal_spacing=0.03,
         subplot_titles=[described(facet, label(part[facet].iloc[0])) for _, part in facets] if facet else None,
     )  # fmt: skip
+    if all(group["_x"].nunique() < 2 for _, part in facets for _, group in groups(part, lines)):
+        return None  # a dot each
     styles = looks_of(every, runs, lines)
     counted = {name: with_count(name, group) for name, group in groups(runs, lines)}
     log_y = figure.log_y and bool((data["_y"] > 0).all())

@@ -175,7 +175,7 @@ def test_a_cache_is_as_large_as_said_if_loads_take_longer_beyond_it(slower, outc
 @pytest.mark.parametrize("by", ["rows", "columns"])
 def test_a_piece_of_a_walk_stands_for_the_whole(by, lanes, gap, monkeypatch):
     """Taken again and again: what each level misses for each number, of the piece and of all of it after itself."""
-    caches = Cache(8 << 10, 8, name="l1"), Cache(64 << 10, 16, name="l2"), Cache(1 << 20, 16, name="l3")
+    caches = Cache(8 << 10, 8, name="l1"), Cache(64 << 10, 16, name="l2"), Cache(256 << 10, 16, name="l3")
     side = 256 if lanes == "scalar" else 128
     leading = side * (1 if lanes == "scalar" else 8) + gap
     whole = traversal.piece(by, lanes, side, leading, caches[-1])
