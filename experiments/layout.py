@@ -21,6 +21,9 @@ from kernels import layouts, threads
 from kernels.ceilings import measured
 
 OWN, ROWS = "pass", "rows"
+# Lines of figures; and where caches end.
+BY = ("layout", "order", "dtype", "gap", "work", "batch_size")
+MARKS = tuple(f"cache/{level}_bytes" for level in hierarchy.LEVELS)
 
 
 @dataclass(frozen=True)
@@ -45,14 +48,13 @@ class LayoutCost(Timed):
         *(
             Curve(
                 f"sim/{level}/misses_per_element", f"Lines that {level.upper()} misses for each number of X (simulated)",
-                x="model/x_bytes", log_x=True, marks=("cache/l1_bytes", "cache/l2_bytes", "cache/l3_bytes"),
+                x="model/x_bytes", by=BY, panels="order", log_x=True, marks=MARKS,
             )
             for level in hierarchy.LEVELS
         ),
         Curve(
-            "time/per_element_s", "Seconds for each number of X", x="model/x_bytes", log_x=True, log_y=True,
-            interval=("time/per_element_low_s", "time/per_element_high_s"),
-            marks=("cache/l1_bytes", "cache/l2_bytes", "cache/l3_bytes"),
+            "time/per_element_s", "Seconds for each number of X", x="model/x_bytes", by=BY, panels="order", log_x=True, log_y=True,
+            interval=("time/per_element_low_s", "time/per_element_high_s"), marks=MARKS,
         ),
         *(
             HeatMap(

@@ -15,7 +15,7 @@ from experiments import hierarchy
 from experiments.claims_traversal import CLAIMS
 from experiments.memory import check_fits
 from experiments.ratios import against, summary
-from harness.contract import WHOLE_RUN, Claim, Count, Curve, Experiment, Figure, Row
+from harness.contract import WHOLE_RUN, Bars, Claim, Count, Curve, Experiment, Figure, Row
 from harness.timing import measure
 from kernels import traversal
 from kernels.memory import Cache, Loop, Matrix, NoClosedForm, Reference, Steady, Trace, Walk, closed_form
@@ -65,6 +65,7 @@ class Traversal(Experiment):
             )
             for mapping in hierarchy.MAPPINGS
         ),
+        Bars("time/aa_ratio", "by", "A/A arm: along the rows against themselves (1: the noise of this machine cancels)"),
     )  # fmt: skip
 
     def check(self) -> None:

@@ -38,7 +38,10 @@ def curve(figure: Curve, runs: pd.DataFrame, history: pd.DataFrame, every: pd.Da
     data = data.dropna(subset=["_x", "_y"])
     if data.empty or data["_x"].nunique() < 2:
         return None
-    varying = [key for key in figure.by if key in runs] or axes(runs, but=[figure.x])
+    wanted = [key for key in figure.by if key in runs]
+    varying = [key for key in wanted if len(set(map(str, runs[key]))) > 1]
+    if not wanted:
+        varying = [key for key in axes(runs, but=[figure.x]) if not _says_the_same(key, figure.x, runs)]
     in_turn = sorted(varying, key=lambda key: key != figure.panels)  # the one that is wished for comes first
     facet = next((key for key in in_turn if len(varying) > 1 and 1 < runs[key].nunique(dropna=False) <= FACETS), None)
     lines = [key for key in varying if key != facet]
@@ -76,6 +79,14 @@ def curve(figure: Curve, runs: pd.DataFrame, history: pd.DataFrame, every: pd.Da
             drawn.add_vline(float(data[mark].median()), line=MARK, label={"text": text, **AT_THE_TOP})
     drawn.update_layout(legend_title_text=" · ".join(lines), showlegend=len(styles) > 1)
     return drawn
+
+
+def _says_the_same(key: str, x: str, runs: pd.DataFrame) -> bool:
+    """Whether a setting has a value for each of x, and the other way round: as a size and its bytes."""
+    if x not in runs:
+        return False
+    pairs = set(zip(map(str, runs[key]), runs[x], strict=True))
+    return len(pairs) == len({one for one, _ in pairs}) == len({other for _, other in pairs})
 
 
 def _line(

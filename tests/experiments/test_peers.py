@@ -28,7 +28,9 @@ from harness.contract import WHOLE_RUN, LeftOut
 from harness.timing import BURST_S
 from kernels import layouts, losses, threads
 
-RACE = Peers(losses.Softmax(), layouts.Rows(), NumPy, samples=50, features=8, classes=3, batch_size=10, rounds=3)
+RACE = Peers(
+    losses.Softmax(), layouts.Rows(), backend=NumPy, samples=50, features=8, classes=3, batch_size=10, rounds=3
+)
 LOAD = Workload(losses.Softmax(), layouts.Rows(), 50, 8, 3, 10, "sequential", "float64", 0)
 
 

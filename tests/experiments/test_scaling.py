@@ -78,7 +78,7 @@ def test_only_runs_that_differ_in_nothing_else_are_compared():
 
 
 def test_threads_that_are_not_there_are_left_out():
-    e = Passes(losses.Softmax(), layouts.Rows(), Numba, threads=10**6)
+    e = Passes(losses.Softmax(), layouts.Rows(), backend=Numba, threads=10**6)
     with pytest.raises(LeftOut, match=r"^threads: more than there are; should be in 1"):
         e.check()
     dataclasses.replace(e, threads=1).check()

@@ -75,7 +75,7 @@ REFUSED = {
     "another's group": (["experiment=peers", "data=digits"], "data: what was chosen has no such group; it goes with experiment="),
     "two sweeps": (["+sweep=tour", "+sweep=scaling"], "+sweep=…: one sweep at a time"),
     "a list of sweeps": (["+sweep=tour,scaling"], "+sweep=tour +sweep=scaling: one sweep at a time"),
-    "another experiment's": (["rounds=2"], "rounds: what was chosen has no such setting; it goes with experiment=passes, "),
+    "another experiment's": (["rounds=2"], "rounds: what was chosen has no such setting; it goes with experiment=layout, "),
     "too much": (["data.samples=1000000000000"], "data.samples=1000000000000, data.features=10: X would take 74506 GiB; should"),
     "no such file of configuration": (["--config-name=foo"], "--config-name=foo: there is no such file in conf/"),
     "resolve": (["--resolve"], "--resolve: goes with --cfg or --help alone"),

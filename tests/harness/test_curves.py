@@ -153,3 +153,18 @@ def test_marks_stand_where_their_metrics_say_and_can_be_seen():
     [line] = draw(figure, runs, history_of(runs)).layout.shapes
     assert (line.x0, line.x1, line.label.text) == (20.0, 20.0, "L1")
     assert line.line.width > 0
+
+
+def test_a_setting_that_is_the_axis_by_another_name_makes_no_lines():
+    runs = runs_of(batch_size=[1, 10, 100], loss=["huber", "squared"])
+    runs["model/bytes"] = 4.0 * runs["batch_size"]
+    drawn = draw(Curve("train/loss", "t", x="model/bytes"), runs, history_of(runs))
+    assert {name: trace.x.tolist() for (_, name), trace in lines(drawn).items()} == {
+        "huber": [4.0, 40.0, 400.0],
+        "squared": [4.0, 40.0, 400.0],
+    }
+
+
+def test_lines_of_a_single_dot_each_are_no_curve():
+    runs = runs_of(batch_size=[1, 10, 100])
+    assert draw(Curve("train/loss", "t", x="batch_size", by=("batch_size",)), runs, history_of(runs)) is None

@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numba import types
 from refusals import refused
 
-from kernels import traversal
+from kernels import _jit, traversal
+from kernels.signatures import reads
 from kernels.traversal import LINE_BYTES, blank, chase, cycle, walk
 
 compiled = pytest.mark.skipif(numba.config.DISABLE_JIT, reason="plain Python is not compiled")
@@ -36,7 +38,18 @@ def test_a_walk_goes_over_every_number_once_and_over_nothing_between(by, lanes, 
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="names of x86's instructions")
 def test_one_number_at_a_time_is_not_turned_into_vectors_and_one_line_is():
     packed, single = (re.compile(rf"\bv?add{kind}\b") for kind in ("pd", "sd"))
-    code = {lanes: "".join(traversal._walking(lanes).inspect_asm().values()) for lanes in ("scalar", "vector")}
+
+    class Foreign:
+        """Keeps the kernel from the disk, whose code can't be looked at."""
+
+    def looked_at(step):
+        def walk(A, side, far, near):
+            return step(A, side, far, near)
+
+        signature = types.float64(reads(types.float64, 1), types.int64, types.int64, types.int64)
+        return "".join(_jit.serial(signature, Foreign)(walk).inspect_asm().values())
+
+    code = {"scalar": looked_at(traversal._step_by_numbers), "vector": looked_at(traversal._step_by_lines)}
     assert single.search(code["scalar"])
     assert not packed.search(code["scalar"])
     assert packed.search(code["vector"])
