@@ -91,7 +91,9 @@ def _predicted(run: pd.Series, runs: pd.DataFrame) -> float:
         if key in run:
             twins = twins[twins[key].isna() if pd.isna(run[key]) else twins[key] == run[key]]
     metric = _last_level(runs)
-    return float(run[metric] / twins[metric].iloc[0]) if len(twins) and metric in run else math.nan
+    if not len(twins) or metric not in run or not twins[metric].iloc[0] > 0:  # rows stay in the caches, say
+        return math.nan
+    return float(run[metric] / twins[metric].iloc[0])
 
 
 def _last_level(runs: pd.DataFrame) -> str:
