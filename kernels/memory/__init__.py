@@ -25,7 +25,6 @@ from kernels.memory.references import Reference as Reference
 from kernels.memory.references import Trace as Trace
 from kernels.memory.reuse import ReuseDistances as ReuseDistances
 from kernels.memory.reuse import reuse_distance as reuse_distance
-from kernels.memory.simulation import Accesses as Accesses
 from kernels.memory.simulation import Level as Level
 from kernels.memory.simulation import levels_and_memory as levels_and_memory
 from kernels.memory.simulation import missed_by as missed_by
@@ -33,6 +32,7 @@ from kernels.memory.simulation import passed_on as passed_on
 from kernels.memory.simulation import simulate as simulate
 from kernels.memory.steady import Steady as Steady
 from kernels.memory.steady import steady as steady
+from kernels.memory.streams import Accesses as Accesses
 from kernels.memory.trace import NoTrace as NoTrace
 from kernels.memory.trace import Problem as Problem
 from kernels.memory.trace import record as record

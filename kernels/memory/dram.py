@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 from kernels import check
 from kernels._jit import inline, once, serial
 from kernels.memory.geometry import PAGE_BYTES
-from kernels.memory.simulation import addresses_of
+from kernels.memory.streams import addresses_of
 from kernels.signatures import Kernel, reads, writes
 
 FIELDS = ("Ro", "Ra", "Ba", "Ch", "Co")

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels.memory.references import Loop, Reference, Trace
-from kernels.memory.simulation import Accesses
+from kernels.memory.streams import Accesses
 
 
 def expanded(trace: Trace, thread: int = 0) -> Accesses:

@@ -6,8 +6,7 @@ their work. The names are theirs, and so are the arguments; arrays are `kernels.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -15,6 +14,7 @@ import numpy as np
 
 from kernels import plain
 from kernels._jit import COMPILED, target_context
+from kernels.memory.groups import Groups
 from kernels.memory.references import Gather, Loop, Reference
 from kernels.memory.tracing import Around, Enough, Listed, Tape, Tracer
 from kernels.teams import most as max_team
@@ -46,12 +46,13 @@ class Primitives:
         """By the names that they stand for."""
         own = {name: getattr(self, name) for name in dir(self) if not name.startswith("_")}
         del own["stand_ins"], own["team"]
+        groups = Groups(self._tape, self.lanes)
         return own | {
             "zeros": self.empty,
             "seat": lambda: self._tape.thread,
             "COMPILED": True,
-            "dots": Around(self._dots),
-            "mixtures": Around(self._mixtures),
+            "dots": Around(groups.dots),
+            "mixtures": Around(groups.mixtures),
             "visit": Around(self._until_enough),
             "alone": Around(self._until_enough),
         }
@@ -264,44 +265,6 @@ class Primitives:
     def staying(self, board, number, size, turn):
         return size
 
-    # Tiles that are alike, as a loop: they differ in where they begin
-
-    def _dots(self, dots: Callable[..., Any]) -> Callable[..., Any]:
-        """Groups of neighbouring rows, one after the other."""
-
-        def run(A, rows, ahead, beyond, count, offset, length, B, out, at, add, half):
-            k = B.shape[0]
-            height = plain.SLIM if k == 1 else plain.TALL
-            is_slim, done = k == 1 and length <= plain.SLIM * self.lanes(A), 0
-            if not is_slim and count >= 2 * height and (np.diff(rows.values[:count]) == 1).all():
-                with self._tape.aside() as body:
-                    dots(A, rows, ahead, beyond, height, offset, length, B, out, at, add, half)
-                lists = ((rows, height * rows.step(0)), (ahead, height * ahead.step(0)))
-                moves = ((A, height * A.step(0)), *lists, (out, height * out.step(1)))
-                done = count - count % height
-                self._tape.add(Loop(count // height, _moving(body, moves)))
-            if done < count:
-                dots(A, rows[done:], ahead[done:], beyond, count - done, offset, length, B, out, at + done, add, half)
-
-        return run
-
-    def _mixtures(self, mixtures: Callable[..., Any]) -> Callable[..., Any]:
-        """Groups of vectors, one after the other."""
-
-        def run(A, rows, ahead, beyond, first, count, offset, length, S, out, at, half):
-            wide, done = (plain.SLIM if S.shape[0] == 1 else plain.TALL) * self.lanes(A), 0
-            if length >= 2 * wide:
-                with self._tape.aside() as body:
-                    mixtures(A, rows, ahead, beyond, first, count, offset, wide, S, out, at, half)
-                done = length - length % wide
-                self._tape.add(
-                    Loop(length // wide, _moving(body, ((A, wide * A.itemsize), (out, wide * out.itemsize))))
-                )
-            if done < length:
-                mixtures(A, rows, ahead, beyond, first, count, offset + done, length - done, S, out, at + done, half)
-
-        return run
-
     # What they have in common
 
     def _until_enough(self, work: Callable[..., Any]) -> Callable[..., Any]:
@@ -361,19 +324,6 @@ class Primitives:
         if whole * lanes < length:
             body += (flat.reference((0, whole * lanes), flat.step(0), numbers=length - whole * lanes, write=write),)
         self._tape.add(Loop(height, body))
-
-
-def _moving(body: Sequence[Loop | Reference], moves: Sequence[tuple[Tracer, int]]) -> tuple[Loop | Reference, ...]:
-    """What is in a loop around: each time, what is of one of the arrays is so many bytes further on."""
-    moved: list[Loop | Reference] = []
-    for part in body:
-        if isinstance(part, Loop):
-            moved.append(Loop(part.count, _moving(part.body, moves)))
-            continue
-        by = next((by for array, by in moves if array.address <= part.base < array.end), 0)
-        gather = part.gather and replace(part.gather, strides=(0, *part.gather.strides))
-        moved.append(replace(part, strides=(by, *part.strides), gather=gather))
-    return tuple(moved)
 
 
 def _lengths(shape: Any) -> tuple[int, ...]:

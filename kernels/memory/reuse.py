@@ -17,7 +17,7 @@ from kernels import check
 from kernels._jit import inline, once, serial
 from kernels.memory.expansion import expanded
 from kernels.memory.references import Trace
-from kernels.memory.simulation import Accesses, lines_of
+from kernels.memory.streams import Accesses, lines_of
 from kernels.signatures import Kernel, reads, writes
 
 

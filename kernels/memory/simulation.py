@@ -30,18 +30,17 @@ from kernels.memory.lru import (
     EIGHT,
     EMPTY,
     EVICTIONS,
-    LAST_LINE,
     LOW,
     MISSES,
     OPERANDS,
     WRITE_BACKS,
 )
 from kernels.memory.references import SIZE, Trace
+from kernels.memory.streams import Accesses, Stream, arrays_of, stream_of
 from kernels.memory.walker import walking
 
 # Sets are chosen for a sample in this order, so that those of a small one are far apart.
 _SCATTERED = [int(f"{number:06b}"[::-1], 2) for number in range(CLASSES)]
-NOTHING = np.empty(0, np.int64)
 
 
 @dataclass(frozen=True)
@@ -64,23 +63,6 @@ class Level(Counts):
     misses_standard_error: float
 
 
-@dataclass(frozen=True)
-class Accesses:
-    """Accesses in their order: address, and one for all or one for each: size in bytes, whether it writes, which operand.
-
-    `operands` are numbers into `names`.
-    """
-
-    addresses: ArrayLike
-    sizes: ArrayLike = 1
-    writes: ArrayLike = False
-    operands: ArrayLike = 0
-    names: tuple[str, ...] = ("X",)
-
-
-Stream = Trace | Accesses | ArrayLike
-
-
 def simulate(
     stream: Stream,
     caches: Sequence[Cache],
@@ -96,7 +78,7 @@ def simulate(
     multiples, with a standard error by how much sets differ. `after`: what came before, and left the caches as they are when
     counting begins (None: empty). Raises ValueError for input that makes no sense.
     """
-    given = _stream(stream)
+    given = stream_of(stream)
     engine = _Engine(given, caches, whole_accesses, sets_share, after)
     engine.take(given)
     return engine.levels()
@@ -114,7 +96,7 @@ def levels_and_memory(
     stream: Stream, caches: Sequence[Cache], after: Stream | None = None
 ) -> tuple[list[Level], NDArray[np.uint64], NDArray[np.bool_]]:
     """`simulate` and `passed_on` at once."""
-    given = _stream(stream)
+    given = stream_of(stream)
     engine = _Engine(given, caches, after=after)
     events = engine.take(given, keep=True)
     lines = (events >> np.uint64(LOW)) * np.uint64(caches[0].line_bytes)
@@ -123,18 +105,14 @@ def levels_and_memory(
 
 def missed_by(stream: Accesses | ArrayLike, caches: Sequence[Cache]) -> NDArray[np.uint8]:
     """For each access how many levels do not have it: 0 is a hit in the first. Accesses as in `whole_accesses`."""
-    given = _stream(stream)
+    given = stream_of(stream)
     if isinstance(given, Trace):
         raise ValueError("stream: a Trace; should be addresses or Accesses, as kernels.memory.expanded makes them")
     engine = _Engine(given, caches, whole=True)
-    addresses, sizes, _ = _arrays(given, engine.shift)
+    addresses, sizes, _ = arrays_of(given, engine.shift)
     depths = np.empty(addresses.size, np.uint8)
     finding()(addresses, sizes, engine.shift, engine.entries, engine.tables[0], depths)
     return depths
-
-
-def _stream(given: Stream) -> Trace | Accesses:
-    return given if isinstance(given, Trace | Accesses) else Accesses(given)
 
 
 class _Engine:
@@ -160,7 +138,7 @@ class _Engine:
             raise ValueError("whole_accesses: True; should be False with sets_share, since accesses span sets")
         self._asked = np.zeros(OPERANDS, np.int64)
         if after is not None:
-            self._prepare(_stream(after))
+            self._prepare(stream_of(after))
 
     def take(self, stream: Trace | Accesses, keep: bool = False) -> NDArray[np.uint64]:
         """Let all of it go through the caches; what leaves the last one, if it is to be kept."""
@@ -176,7 +154,7 @@ class _Engine:
             ways = self._caches[0].ways
             kernel, margin, tables = walking(), max(most * lines, 4 * ways * (ways + 1)), self.tables
         else:
-            given = _arrays(stream, self.shift)
+            given = arrays_of(stream, self.shift)
             kernel, margin, tables = feeding(), 2 + int(given[1].max(initial=1)) // line, self.tables[0]
         buffers = np.empty((3, (len(self._caches) + 1) * (CHUNK + margin)), np.uint64)
         state = buffers, self.entries, tables, self._counts, self._asked
@@ -270,66 +248,3 @@ def _chosen(share: float, caches: Sequence[Cache]) -> NDArray[np.bool_]:
     chosen = np.zeros(classes, np.bool_)
     chosen[[each for each in _SCATTERED if each < classes][: max(1, round(share * classes))]] = True
     return chosen
-
-
-def addresses_of(given: ArrayLike) -> NDArray[np.uint64]:
-    """A list of addresses, checked."""
-    addresses = _whole("addresses", given).astype(np.uint64, copy=False)
-    if addresses.ndim != 1:
-        raise ValueError(f"addresses: shape {addresses.shape}; should be 1-d")
-    return np.ascontiguousarray(addresses)
-
-
-def lines_of(stream: Accesses | ArrayLike, line_bytes: int) -> NDArray[np.uint64]:
-    """The lines that accesses use, in their order: of one that spans lines, all."""
-    given = stream if isinstance(stream, Accesses) else Accesses(stream)
-    shift = np.uint64(Cache(line_bytes, 1, line_bytes).line_bytes.bit_length() - 1)
-    addresses, sizes, _ = _arrays(given, int(shift))
-    first = addresses >> shift
-    if not sizes.size:
-        return first
-    count = 1 + (((addresses + (sizes - 1).astype(np.uint64)) >> shift) - first).astype(np.int64)
-    within = np.arange(int(count.sum())) - np.repeat(np.cumsum(count) - count, count)
-    return np.repeat(first, count) + within.astype(np.uint64)
-
-
-def _arrays(stream: Accesses, shift: int) -> tuple[NDArray[np.uint64], NDArray[np.int64], NDArray[np.int64]]:
-    """Addresses, sizes and codes (`kernels.memory.lru`); the last two empty where each is of one byte, or a read of operand 0."""
-    addresses = addresses_of(stream.addresses)
-    sizes, writes, operands = (
-        _for_each(name, getattr(stream, name), addresses.size) for name in ("sizes", "writes", "operands")
-    )
-    if sizes.size and sizes.min() < 1:
-        raise ValueError(f"sizes: {sizes.min()}; should be 1 or more bytes")
-    if operands.size and operands.max() >= min(len(stream.names), OPERANDS):
-        should = f"below {min(len(stream.names), OPERANDS)}, the number of names"
-        raise ValueError(f"operands: {operands.max()}; should be {should}, and {OPERANDS} at most")
-    if writes.size and writes.max() > 1:
-        raise ValueError(f"writes: {writes.max()}; should be True or False")
-    highest = int(addresses.max(initial=0)) + int(sizes.max(initial=1)) - 1
-    most = min((LAST_LINE + 1 << shift) - 1, 2**64 - 1)
-    if highest > most:
-        raise ValueError(f"addresses: up to {highest:#x}; should be up to {most:#x}, with lines of {1 << shift} bytes")
-    codes = operands << 3 | writes
-    return addresses, _spread(sizes, addresses.size, but=1), _spread(codes, addresses.size, but=0)
-
-
-def _whole(name: str, given: ArrayLike) -> NDArray[Any]:
-    array = np.asarray(given)
-    if array.dtype.kind not in "biu" and array.size:
-        raise ValueError(f"{name}: {array.dtype}; should be whole numbers of 0 or more, as uint64")
-    if array.dtype.kind == "i" and array.size and array.min() < 0:
-        raise ValueError(f"{name}: {array.min()}; should be 0 or more")
-    return array
-
-
-def _for_each(name: str, given: ArrayLike, count: int) -> NDArray[np.int64]:
-    array = _whole(name, given)
-    if array.shape not in ((), (count,)):
-        raise ValueError(f"{name}: shape {array.shape}; should be ({count},), one for each address, or a single number")
-    return np.ascontiguousarray(array, np.int64)
-
-
-def _spread(numbers: NDArray[np.int64], count: int, but: int) -> NDArray[np.int64]:
-    """So many of them; none where all are what is taken for granted."""
-    return NOTHING if (numbers == but).all() else np.ascontiguousarray(np.broadcast_to(numbers, count))

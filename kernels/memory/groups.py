@@ -1,0 +1,69 @@
+"""Tiles that are alike, as one loop: they differ in where they begin, by as much each time. Written once, not once for each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from kernels import plain
+from kernels.memory.references import Loop, Reference
+from kernels.memory.tracing import Tape, Tracer
+
+
+class Groups:
+    """Stand-ins for `dots` and `mixtures` of `kernels.simd` around these themselves: whole groups of tiles, then the rest."""
+
+    def __init__(self, tape: Tape, lanes: Callable[[Tracer], int]) -> None:
+        self._tape, self._lanes = tape, lanes
+
+    def dots(self, dots: Callable[..., Any]) -> Callable[..., Any]:
+        """Groups of neighbouring rows, one after the other."""
+
+        def run(A, rows, ahead, beyond, count, offset, length, B, out, at, add, half):
+            k = B.shape[0]
+            height = plain.SLIM if k == 1 else plain.TALL
+            is_slim, done = k == 1 and length <= plain.SLIM * self._lanes(A), 0
+            if not is_slim and count >= 2 * height and (np.diff(rows.values[:count]) == 1).all():
+                with self._tape.aside() as body:
+                    dots(A, rows, ahead, beyond, height, offset, length, B, out, at, add, half)
+                lists = ((rows, height * rows.step(0)), (ahead, height * ahead.step(0)))
+                moves = ((A, height * A.step(0)), *lists, (out, height * out.step(1)))
+                done = count - count % height
+                self._tape.add(Loop(count // height, _moving(body, moves)))
+            if done < count:
+                dots(A, rows[done:], ahead[done:], beyond, count - done, offset, length, B, out, at + done, add, half)
+
+        return run
+
+    def mixtures(self, mixtures: Callable[..., Any]) -> Callable[..., Any]:
+        """Groups of vectors, one after the other."""
+
+        def run(A, rows, ahead, beyond, first, count, offset, length, S, out, at, half):
+            wide, done = (plain.SLIM if S.shape[0] == 1 else plain.TALL) * self._lanes(A), 0
+            if length >= 2 * wide:
+                with self._tape.aside() as body:
+                    mixtures(A, rows, ahead, beyond, first, count, offset, wide, S, out, at, half)
+                done = length - length % wide
+                self._tape.add(
+                    Loop(length // wide, _moving(body, ((A, wide * A.itemsize), (out, wide * out.itemsize))))
+                )
+            if done < length:
+                mixtures(A, rows, ahead, beyond, first, count, offset + done, length - done, S, out, at + done, half)
+
+        return run
+
+
+def _moving(body: Sequence[Loop | Reference], moves: Sequence[tuple[Tracer, int]]) -> tuple[Loop | Reference, ...]:
+    """What is in a loop around: each time, what is of one of the arrays is so many bytes further on."""
+    moved: list[Loop | Reference] = []
+    for part in body:
+        if isinstance(part, Loop):
+            moved.append(Loop(part.count, _moving(part.body, moves)))
+            continue
+        by = next((by for array, by in moves if array.address <= part.base < array.end), 0)
+        gather = part.gather and replace(part.gather, strides=(0, *part.gather.strides))
+        moved.append(replace(part, strides=(by, *part.strides), gather=gather))
+    return tuple(moved)
