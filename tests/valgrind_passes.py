@@ -17,9 +17,9 @@ from kernels.memory import Cache, Problem, simulate, trace
 # Where arrays lie in a page is malloc's choice: with so many ways in the first level it matters little, and the last one has
 # room for a batch and θ with ease, but not for the long X.
 CACHES = Cache(32 << 10, 64), Cache(1 << 23, 16)
-SAMPLES = 100, 300
+SAMPLES = 160, 480
 # What a tile finds on the stack, some twenty lines, is not part of a trace: the longer the rows, the less it counts.
-FEATURES, CLASSES, BATCH = 9408, 10, 100
+FEATURES, CLASSES, BATCH = 6272, 10, 160
 DTYPE = np.dtype(np.float32)
 
 
