@@ -10,12 +10,10 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from experiments.ratios import noise_floor, of_rounds
+from experiments.ratios import HARDLY, noise_floor, of_rounds
 from harness.contract import Claim, Evidence, as_table
 
 SOURCE = "notes 1, Samples as rows"
-# A full pass hardly cares for the layout while one takes no more than so many times as long as the other.
-HARDLY = (0.8, 1.25)
 COLUMNS = ["work", "order", "batch_size", "gap", "dtype", "samples", "features"]
 
 

@@ -8,8 +8,8 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from experiments.ratios import of_rounds
 from harness.contract import Claim, Evidence, as_table, axes
 
 SOURCE = "the bench's own bars"
@@ -33,18 +33,12 @@ def _alike(runs: pd.DataFrame, axis: Axis) -> pd.DataFrame | None:
     return known if len(known) > 1 else None
 
 
-def _rounds(history: pd.DataFrame, run: pd.Series) -> NDArray[np.float64]:
-    """Seconds of the pass in each round of the run."""
-    mine = history[(history["run_id"] == run["run_id"]) & (history["metric"] == f"rounds/{PASS}_s")]
-    return np.asarray(mine.sort_values("step")["value"], np.float64)
-
-
 def _growth(axis: Axis, runs: pd.DataFrame, history: pd.DataFrame) -> Evidence | None:
     mine = _alike(runs, axis)
     if mine is None:
         return None
     less, more = (mine.iloc[i] for i in (-2, -1))
-    times = np.log(_rounds(history, more) / _rounds(history, less))
+    times = np.log(of_rounds(history, f"{PASS}_s", more["run_id"]) / of_rounds(history, f"{PASS}_s", less["run_id"]))
     exponents = times / math.log(more[axis] / less[axis])
     return Evidence(
         quantity=f"exponent e of seconds ∝ {axis}ᵉ, from {less[axis]:.0f} to {more[axis]:.0f}",
@@ -66,7 +60,9 @@ def _speed_up(runs: pd.DataFrame, history: pd.DataFrame) -> Evidence | None:
     return Evidence(
         quantity=f"time of one thread ÷ time of {count:.0f}",
         predicted=count,
-        samples=(_rounds(history, one) / _rounds(history, all_of_them)).tolist(),
+        samples=(
+            of_rounds(history, f"{PASS}_s", one["run_id"]) / of_rounds(history, f"{PASS}_s", all_of_them["run_id"])
+        ).tolist(),
         accept=(EFFICIENCY * count, math.inf),
         of="median",
         conditions=f"value and gradient, {_fixed(one, 'threads')}; {EFFICIENCY:g} of what is possible at best is asked for",

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from experiments.ratios import of_rounds
 from harness.contract import Claim, Evidence, as_table, axes, counted, described, label
 from harness.timing import CONFIDENCE, fewest
 
@@ -96,11 +97,6 @@ def _varying(runs: pd.DataFrame) -> list[str]:
     return [key for key in AXES if key in varying]
 
 
-def _rounds(history: pd.DataFrame, run: pd.Series, metric: str) -> pd.Series:
-    of_run = history[(history["run_id"] == run["run_id"]) & (history["metric"] == metric)]
-    return pd.Series(of_run.set_index("step")["value"].sort_index())
-
-
 def _noise(runs: pd.DataFrame) -> str:
     """What the A/A arm says, the bench against itself: of several, the one that is furthest from 1."""
     again = runs[runs["backend"] == BENCH]
@@ -124,7 +120,7 @@ def _against_the_best(bar: Bar, runs: pd.DataFrame, history: pd.DataFrame) -> Ev
     return Evidence(
         quantity="time of the best peer ÷ time of the bench",
         predicted=bar.least,
-        samples=_rounds(history, best, "rounds/ratio").tolist(),
+        samples=of_rounds(history, "ratio", best["run_id"]).tolist(),
         accept=(bar.least, math.inf),
         of="median",
         conditions=f"the best of {', '.join(others['backend'])}, each as its users write it; " + _noise(mine)
@@ -141,7 +137,9 @@ def _of_the_roof(bar: Bar, runs: pd.DataFrame, history: pd.DataFrame) -> Evidenc
     return Evidence(
         quantity="rate of the bench ÷ min(gemm rate, intensity × read bandwidth), of one round",
         predicted=bar.least,
-        samples=pd.concat([_rounds(history, run, "rounds/bench_roof_fraction") for _, run in mine.iterrows()]).tolist(),
+        samples=np.concatenate(
+            [of_rounds(history, "bench_roof_fraction", run["run_id"]) for _, run in mine.iterrows()]
+        ).tolist(),
         accept=(bar.least, math.inf),
         of="median",
         conditions=f"the bench's arm in {counted(len(mine), 'race')}; the roof is measured in every round: "
@@ -157,7 +155,7 @@ def _cost_of_columns(runs: pd.DataFrame, history: pd.DataFrame) -> Evidence | No
     return Evidence(
         quantity="time over samples as columns ÷ time over samples as rows",
         predicted=COLUMNS,
-        samples=_rounds(history, run, "rounds/ratio").tolist(),
+        samples=of_rounds(history, "ratio", run["run_id"]).tolist(),
         accept=(0.0, COLUMNS),
         of="median",
         conditions=f"both by the bench, in turns: {1e3 * run['time/peer_s']:.3g} and {1e3 * run['time/bench_s']:.3g} ms",
@@ -178,7 +176,7 @@ def _nowhere_slower(runs: pd.DataFrame, history: pd.DataFrame) -> Evidence | Non
     return Evidence(
         quantity=f"time of the peer ÷ time of the bench, in the closest of {counted(len(others), 'race')}: {race}",
         predicted=1.0,
-        samples=_rounds(history, decisive, "rounds/ratio").tolist(),
+        samples=of_rounds(history, "ratio", decisive["run_id"]).tolist(),
         accept=(SLACK, math.inf),
         of="median",
         conditions=f"the race whose interval reaches lowest; {_noise(_matching(runs, alike))}",

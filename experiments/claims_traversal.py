@@ -9,12 +9,10 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from experiments.ratios import noise_floor, of_rounds
+from experiments.ratios import HARDLY, noise_floor, of_rounds
 from harness.contract import Claim, Evidence, as_table
 
 SOURCE = "notes 1, Cache lines and DRAM rows"
-# Two walks cost the same while one takes no more than so many times as long as the other.
-HARDLY = (0.8, 1.25)
 PER_LINE = 8  # numbers
 # How DRAM finds the row of an address: neighbours share one, or lie in different banks.
 IN_A_ROW, APART = ("RoRaBaCoCh", "RoRaBaChCo"), ("RoCoRaBaCh",)

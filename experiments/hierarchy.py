@@ -50,8 +50,10 @@ TLB_ENTRIES = 64
 MAPPINGS = ("RoRaBaCoCh", "RoRaBaChCo", "RoCoRaBaCh")
 # Samples that are neighbours, and stay so where the order is of blocks.
 NEIGHBOURS = 64
+# Where figures mark the ends of caches.
+MARKS = tuple(f"cache/{level}_bytes" for level in LEVELS)
 NOT_TRACED = "the bench's own kernels are simulated, and no others"
-_SAID: dict[Geometry, bool] = {}  # whose seconds have been logged
+_said: set[Geometry] = set()  # whose seconds have been logged
 CALLS = 3  # of a pass, while counters run
 
 
@@ -111,10 +113,19 @@ def warm_up() -> None:
     asked(Geometry("fused", losses.named("squared"), layouts.named("rows"), 64, 4, 1, "float32", "sequential", None, 1))
 
 
-def metrics_of(geometry: Geometry, call: Callable[[], object] | None = None) -> dict[str, float]:
+def reasons_of(geometry: Geometry | None) -> Mapping[str, str]:
+    """Why metrics are null, as tags; for another library's pass, which has no geometry, that it is one."""
+    return asked(geometry).reasons if geometry else {"sim": NOT_TRACED}
+
+
+def metrics_of(geometry: Geometry | None, call: Callable[[], object] | None = None) -> dict[str, float]:
     """All of them; `call`, for the counters, makes the pass. A geometry is simulated once, and the seconds are said once."""
-    found = asked(geometry)
-    seconds, _SAID[geometry] = (0.0 if geometry in _SAID else found.seconds), True
+    if geometry is None:
+        return {}
+    found, seconds = asked(geometry), 0.0
+    if geometry not in _said:
+        _said.add(geometry)
+        seconds = found.seconds
     return {**found.metrics, **counted(call, geometry.elements), "time/simulation_s": seconds}
 
 
@@ -140,7 +151,7 @@ def asked_by(piece: Callable[[], Steady]) -> Asked:
     last = caches[-1].name if caches else LEVELS[-1]
     metrics |= {f"sim/{last}/bytes_per_element": np.nan, "sim/dtlb/misses_per_element": np.nan}
     metrics |= {f"dram/{name}/{of}": np.nan for name in MAPPINGS for of in ("row_hit_ratio", "activations_per_kib")}
-    metrics |= {f"cache/{cache.name}_bytes": float(cache.size_bytes) for cache in caches}
+    metrics |= cache_metrics()
     if caches:
         try:
             metrics |= simulated(piece(), caches)
@@ -179,6 +190,11 @@ def here() -> tuple[tuple[Cache, ...], dict[str, str]]:
         return caches_here(), {}
     except Undescribed as error:
         return (), {"sim": str(error)}
+
+
+def cache_metrics() -> dict[str, float]:
+    """How large this machine's caches are, as far as is known."""
+    return {f"cache/{cache.name}_bytes": float(cache.size_bytes) for cache in here()[0]}
 
 
 def simulated(piece: Steady, caches: tuple[Cache, ...]) -> dict[str, float]:

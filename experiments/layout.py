@@ -13,7 +13,7 @@ from experiments import hierarchy
 from experiments.backends.base import Work
 from experiments.backends.numba import Numba
 from experiments.claims_layout import CLAIMS
-from experiments.ratios import against, summary
+from experiments.ratios import against, rows, summary
 from experiments.workload import STILL, Timed, Workload, ceiling_metrics
 from harness.contract import WHOLE_RUN, Bars, Claim, Curve, Figure, HeatMap, Roofline, Row
 from harness.timing import measure
@@ -21,9 +21,8 @@ from kernels import layouts, threads
 from kernels.ceilings import measured
 
 OWN, ROWS = "pass", "rows"
-# Lines of figures; and where caches end.
+# Lines of figures.
 BY = ("layout", "order", "dtype", "gap", "work", "batch_size")
-MARKS = tuple(f"cache/{level}_bytes" for level in hierarchy.LEVELS)
 
 
 @dataclass(frozen=True)
@@ -48,13 +47,13 @@ class LayoutCost(Timed):
         *(
             Curve(
                 f"sim/{level}/misses_per_element", f"Lines that {level.upper()} misses for each number of X (simulated)",
-                x="model/x_bytes", by=BY, panels="order", log_x=True, marks=MARKS,
+                x="model/x_bytes", by=BY, panels="order", log_x=True, marks=hierarchy.MARKS,
             )
             for level in hierarchy.LEVELS
         ),
         Curve(
             "time/per_element_s", "Seconds for each number of X", x="model/x_bytes", by=BY, panels="order", log_x=True, log_y=True,
-            interval=("time/per_element_low_s", "time/per_element_high_s"), marks=MARKS,
+            interval=("time/per_element_low_s", "time/per_element_high_s"), marks=hierarchy.MARKS,
         ),
         *(
             HeatMap(
@@ -85,17 +84,15 @@ class LayoutCost(Timed):
         hierarchy.warm_up()
 
     def tags(self) -> Mapping[str, str]:
-        return {"threads": str(self.thread_count), **hierarchy.asked(self._geometry()).reasons}
+        return {"threads": str(self.thread_count), **hierarchy.reasons_of(self._geometry())}
 
     def run(self) -> Iterator[Row]:
         load, count = self.workload, self.thread_count
+        calls = self._arms()
         with threads.using(count):
-            arms = measure(self._arms(), self.rounds, again=(ROWS,))
-            own = self._arms()[OWN]
-            memory = hierarchy.metrics_of(self._geometry(), own)
-        rounds = against(ROWS, OWN, arms)
-        for turn in range(self.rounds):
-            yield Row(turn, {f"rounds/{name}": float(values[turn]) for name, values in rounds.items()})
+            rounds = against(ROWS, OWN, measure(calls, self.rounds, again=(ROWS,)))
+            memory = hierarchy.metrics_of(self._geometry(), calls[OWN])
+        yield from rows(rounds)
         metrics = {**memory, **ceiling_metrics(count), **summary(rounds, OWN, self.samples * self.features)}
         yield Row(WHOLE_RUN, metrics | self._rates(load, metrics))
 
@@ -115,7 +112,7 @@ class LayoutCost(Timed):
         }
 
     def _geometry(self) -> hierarchy.Geometry:
-        return self.workload.geometry(self.work, self.thread_count)
+        return self.workload.geometry(self.work, self.thread_count, self.workload.address())
 
     def _arms(self) -> dict[str, Callable[[], object]]:
         loads = {OWN: self.workload, ROWS: replace(self.workload, layout=layouts.named("rows"), gap=0)}

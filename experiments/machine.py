@@ -24,7 +24,6 @@ from kernels.traversal import LINE_BYTES
 SOURCE = "sysfs: what the system says of its caches"
 # From half of what a cache holds to twice as much, a load takes at least so many times as long.
 STEP = 1.2
-MARKS = tuple(f"cache/{level}_bytes" for level in hierarchy.LEVELS)
 # Of more lines some of the sets are simulated.
 MANY, SHARE = 1 << 17, 1 / 8
 
@@ -76,12 +75,12 @@ class Machine(Experiment):
     figures: ClassVar[tuple[Figure, ...]] = (
         Curve(
             "time/load_s", "Seconds of a load by how much is gone through (a pointer chase)", x="model/bytes",
-            log_x=True, log_y=True, interval=("time/load_low_s", "time/load_high_s"), marks=MARKS,
+            log_x=True, log_y=True, interval=("time/load_low_s", "time/load_high_s"), marks=hierarchy.MARKS,
         ),
         *(
             Curve(
                 f"sim/{level}/misses_per_element", f"Loads that {level.upper()} misses (simulated)", x="model/bytes",
-                log_x=True, marks=MARKS,
+                log_x=True, marks=hierarchy.MARKS,
             )
             for level in hierarchy.LEVELS
         ),
@@ -126,5 +125,5 @@ class Machine(Experiment):
         levels = simulate(addresses, caches, sets_share=share, after=addresses)
         return {
             **{f"sim/{level.cache.name}/misses_per_element": level.misses / lines for level in levels},
-            **{f"cache/{cache.name}_bytes": float(cache.size_bytes) for cache in caches},
+            **hierarchy.cache_metrics(),
         }

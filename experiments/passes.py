@@ -77,20 +77,18 @@ class Passes(ByBackend):
         hierarchy.warm_up()
 
     def tags(self) -> Mapping[str, str]:
-        reasons = hierarchy.asked(self._geometry()).reasons if self._is_traced() else {"sim": hierarchy.NOT_TRACED}
-        return {"threads": str(self.thread_count), **reasons}
+        return {"threads": str(self.thread_count), **hierarchy.reasons_of(self._geometry())}
 
     def run(self) -> Iterator[Row]:
+        calls = self._arms()
         with self._threads():
-            arms = measure(self._arms(), self.rounds, again=TWICE)
+            arms = measure(calls, self.rounds, again=TWICE)
+            memory = hierarchy.metrics_of(self._geometry(), calls["epoch"])
         for turn in range(self.rounds):
             yield Row(turn, {f"rounds/{name}_s": float(arm.seconds[turn]) for name, arm in arms.items()})
         load = self.workload
         count = self.thread_count
-        metrics: dict[str, float] = dict(ceiling_metrics(count))
-        if self._is_traced():
-            with self._threads():
-                metrics |= hierarchy.metrics_of(self._geometry(), self._arms()["epoch"])
+        metrics: dict[str, float] = {**ceiling_metrics(count), **memory}
         for name, arm in arms.items():
             if name.endswith(AGAIN):
                 first = name.removesuffix(AGAIN)
@@ -112,11 +110,11 @@ class Passes(ByBackend):
                 metrics[f"rate/{name}_roof_fraction"] = rate / load.roof(name, measured(count))
         yield Row(WHOLE_RUN, metrics)
 
-    def _is_traced(self) -> bool:
-        return type(self.backend(self.loss, layout=self.layout)) is Numba
-
-    def _geometry(self) -> hierarchy.Geometry:
-        return self.workload.geometry("epoch", self.thread_count)
+    def _geometry(self) -> hierarchy.Geometry | None:
+        """Of the epoch, by the bench's own kernels."""
+        if type(self.backend(self.loss, layout=self.layout)) is not Numba:
+            return None
+        return self.workload.geometry("epoch", self.thread_count, self.workload.address())
 
     def _threads(self) -> AbstractContextManager[object]:
         """The backend's own pool, on as many threads as the run is tagged with."""

@@ -82,7 +82,7 @@ class Peers(ByBackend):
 
     def tags(self) -> Mapping[str, str]:
         backend = self.backend(self.loss, layout=self.layout)
-        reasons = hierarchy.asked(self._geometry()).reasons
+        reasons = hierarchy.reasons_of(self._geometry())
         return {"threads": str(self.thread_count), "version.backend": backend.stamp(), **reasons}
 
     def warm_up(self) -> None:

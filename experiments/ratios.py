@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from harness.contract import Row
 from harness.timing import AGAIN, CONFIDENCE, Arm, median_interval
 
 Rounds = Mapping[str, NDArray[np.float64]]
+# Two things cost the same while one takes no more than so many times as long as the other.
+HARDLY = (0.8, 1.25)
 
 
 def against(base: str, own: str, arms: Mapping[str, Arm]) -> Rounds:
@@ -22,6 +25,12 @@ def against(base: str, own: str, arms: Mapping[str, Arm]) -> Rounds:
         "ratio": seconds[own] / seconds[base],
         "aa_ratio": seconds[base + AGAIN] / seconds[base],
     }
+
+
+def rows(rounds: Rounds) -> Iterator[Row]:
+    """A row for each round."""
+    for turn in range(len(rounds["ratio"])):
+        yield Row(turn, {f"rounds/{name}": float(values[turn]) for name, values in rounds.items()})
 
 
 def summary(rounds: Rounds, own: str, elements: int) -> dict[str, float]:

@@ -94,8 +94,7 @@ class Train(Experiment):
         hierarchy.warm_up()
 
     def tags(self) -> Mapping[str, str]:
-        reasons = hierarchy.asked(self._geometry()).reasons if self._is_traced() else {"sim": hierarchy.NOT_TRACED}
-        return {"threads": str(self.threads or threads.available()), **reasons}
+        return {"threads": str(self.threads or threads.available()), **hierarchy.reasons_of(self._geometry())}
 
     def run(self) -> Iterator[Row]:
         with self._backend.threads(self.threads):
@@ -149,15 +148,14 @@ class Train(Experiment):
                 "time/median_epoch_high_s": high,
                 "rate/samples_per_s": p.samples / epochs.median_s,
                 **to_target,
-                **(hierarchy.metrics_of(self._geometry()) if self._is_traced() else {}),
+                **hierarchy.metrics_of(self._geometry()),
             },
         )
 
-    def _is_traced(self) -> bool:
-        return type(self._backend) is Numba
-
-    def _geometry(self) -> hierarchy.Geometry:
-        """Of an epoch."""
+    def _geometry(self) -> hierarchy.Geometry | None:
+        """Of an epoch, by the bench's own kernels."""
+        if type(self._backend) is not Numba:
+            return None
         p = self._prepared()
         return hierarchy.Geometry(
             "epoch", self.loss, self.layout, p.samples, p.features, p.outputs, self.dtype, self.order, self.batch_size,

@@ -14,16 +14,16 @@ from numpy.typing import NDArray
 from experiments import hierarchy
 from experiments.claims_traversal import CLAIMS
 from experiments.memory import check_fits
-from experiments.ratios import against, summary
+from experiments.ratios import against, rows, summary
 from harness.contract import WHOLE_RUN, Bars, Claim, Count, Curve, Experiment, Figure, Row
 from harness.timing import measure
 from kernels import traversal
 from kernels.memory import Cache, Loop, Matrix, NoClosedForm, Reference, Steady, Trace, Walk, closed_form
+from kernels.memory.steady import ENOUGH
 from kernels.traversal import LINE_BYTES, TOGETHER, By, Lanes
 
 # Of a walk that is longer, so many runs are simulated: a line's worth, so that each line's last use is in it, twice.
 LONGEST, RUNS = 1 << 17, 2 * TOGETHER
-MARKS = tuple(f"cache/{level}_bytes" for level in hierarchy.LEVELS)
 
 
 @dataclass(frozen=True)
@@ -45,23 +45,24 @@ class Traversal(Experiment):
     figures: ClassVar[tuple[Figure, ...]] = (
         Curve(
             "time/per_element_s", "Seconds for each number, at equal instructions", x="model/bytes", by=("by", "gap"),
-            panels="lanes", log_x=True, log_y=True, interval=("time/per_element_low_s", "time/per_element_high_s"), marks=MARKS,
+            panels="lanes", log_x=True, log_y=True, interval=("time/per_element_low_s", "time/per_element_high_s"),
+            marks=hierarchy.MARKS,
         ),
         Curve(
             "time/ratio", "How many times as long as along the rows", x="model/bytes", by=("by", "gap"), panels="lanes",
-            log_x=True, log_y=True, interval=("time/ratio_low", "time/ratio_high"), marks=MARKS,
+            log_x=True, log_y=True, interval=("time/ratio_low", "time/ratio_high"), marks=hierarchy.MARKS,
         ),
         *(
             Curve(
                 f"sim/{level}/misses_per_element", f"Lines that {level.upper()} misses for each number (simulated)",
-                x="model/bytes", by=("by", "gap"), panels="lanes", log_x=True, marks=MARKS,
+                x="model/bytes", by=("by", "gap"), panels="lanes", log_x=True, marks=hierarchy.MARKS,
             )
             for level in (*hierarchy.LEVELS, "dtlb")
         ),
         *(
             Curve(
                 f"dram/{mapping}/row_hit_ratio", f"DRAM accesses that find their row open, mapped as {mapping} (simulated)",
-                x="model/bytes", by=("by", "gap"), panels="lanes", log_x=True, marks=MARKS,
+                x="model/bytes", by=("by", "gap"), panels="lanes", log_x=True, marks=hierarchy.MARKS,
             )
             for mapping in hierarchy.MAPPINGS
         ),
@@ -82,8 +83,7 @@ class Traversal(Experiment):
     def run(self) -> Iterator[Row]:
         arms = self._arms()
         rounds = against("rows", "walk", measure(arms, self.rounds, again=("rows",)))
-        for turn in range(self.rounds):
-            yield Row(turn, {f"rounds/{name}": float(values[turn]) for name, values in rounds.items()})
+        yield from rows(rounds)
         elements, found = self.side**2 * traversal.width(self.lanes), self._asked()
         metrics = {**summary(rounds, "walk", elements), **found.metrics, "time/simulation_s": found.seconds}
         metrics |= hierarchy.counted(arms["walk"], elements)
@@ -145,7 +145,7 @@ def piece(by: By, lanes: Lanes, side: int, leading: int, last: Cache) -> Steady:
         whole = Trace.of(runs(0, side))
         return Steady(whole, whole, side * elements, whole)
     held: tuple[Loop, ...] = ()
-    if side * row <= 2 * last.size_bytes:
+    if side * row <= ENOUGH * last.size_bytes:
         lines = side * step // last.line_bytes
         held = (Loop(side, (Loop(lines, (Reference("A", 0, (row, last.line_bytes), 1),)),)),)
     lately = runs(0, RUNS)

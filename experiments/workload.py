@@ -75,13 +75,17 @@ class Workload:
         """The most flop/s that the pass can reach: the roofline."""
         return ceilings.roof(self.intensity(work), np.dtype(self.dtype))
 
-    def geometry(self, work: Work, count: int) -> hierarchy.Geometry:
-        """What decides how a pass of so many threads goes through memory."""
-        X = material(self)[0]
+    def geometry(self, work: Work, count: int, address: int = 0) -> hierarchy.Geometry:
+        """What decides how a pass of so many threads goes through memory; `address` is where X is, if it is here."""
+        _, columns = self.layout.shape(self.samples, self.features)
         return hierarchy.Geometry(
             work, self.loss, self.layout, self.samples, self.features, self.classes, self.dtype, self.order,
-            self.batch_size, count, X.shape[1] + self.gap if self.gap else 0, X.ctypes.data % hierarchy.LINE_BYTES,
+            self.batch_size, count, columns + self.gap if self.gap else 0, address % hierarchy.LINE_BYTES,
         )  # fmt: skip
+
+    def address(self) -> int:
+        """Where X is in this process, which makes it."""
+        return int(material(self)[0].ctypes.data)
 
     def calls(self, f: Backend, step_size: float) -> dict[str, Callable[[], Any]]:
         """Each pass as a call; `epoch` moves a θ of its own, which it returns after the mean loss, by `step_size`."""

@@ -16,8 +16,8 @@ from kernels import plain
 from kernels._jit import COMPILED, target_context
 from kernels.memory.groups import Groups
 from kernels.memory.references import Gather, Loop, Reference
-from kernels.memory.tracing import Around, Enough, Listed, Tape, Tracer
-from kernels.teams import most as max_team
+from kernels.memory.sharing import Sharing
+from kernels.memory.tracing import Around, Listed, Tape, Tracer
 
 if COMPILED:
     from kernels.tiles import widest
@@ -34,13 +34,12 @@ def _widest() -> int:
     return widest(target_context())
 
 
-class Primitives:
+class Primitives(Sharing):
     """The stand-ins, which write to a tape; `team` is how many threads each have a part of every sample."""
 
     def __init__(self, tape: Tape) -> None:
-        self._tape = tape
-        self._shared_out, self._ahead, self._latest = False, False, [-1] * tape.threads
-        self.team = 1
+        super().__init__(tape)
+        self._ahead, self._latest = False, [-1] * tape.threads
 
     def stand_ins(self) -> dict[str, Any]:
         """By the names that they stand for."""
@@ -238,47 +237,7 @@ class Primitives:
         self._tape.add(Loop(count, (y.reference((0, 0)[: y.ndim], y.step(0), numbers=y.size // len(y)),)))
         self._tape.add(Loop(count, (v.reference((0,), v.step(0), write=True),)))
 
-    # Threads
-
-    def seats(self, parts):
-        return min(parts, self._tape.threads)
-
-    def prange(self, count):
-        """The tasks of a parallel loop, a thread's own one after the other."""
-        at_work = set()
-        self._shared_out = True
-        for task in range(count):
-            self._tape.thread = task * min(self._tape.threads, count) // count
-            at_work.add(self._tape.thread)
-            yield task
-        self._tape.thread, self._shared_out = 0, False
-        if all(self._tape.ended[thread] for thread in at_work):
-            raise Enough
-
-    def join(self, board, patience):
-        self.team = max_team(board)
-        return self._tape.thread, self.team
-
-    def meet(self, board, number, size, turn, waits):
-        return waits
-
-    def staying(self, board, number, size, turn):
-        return size
-
     # What they have in common
-
-    def _until_enough(self, work: Callable[..., Any]) -> Callable[..., Any]:
-        """A thread's work, which ends with it; the others go on."""
-
-        def run(*given: Any) -> Any:
-            try:
-                return work(*given)
-            except Enough:
-                if not self._shared_out:
-                    raise
-                return 0.0
-
-        return run
 
     def _along(
         self, A: Tracer, length: int, of_vectors: Callable[..., tuple[Reference, ...]], backwards: bool = False
