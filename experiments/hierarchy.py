@@ -16,15 +16,17 @@ What can't be told is NaN (null, to MLflow), and `reasons` says why.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from pathlib import Path
 
 import numpy as np
+from joblib import Memory
 from numpy.typing import NDArray
 
 from experiments.backends.base import Work
-from kernels import Objective, layouts, losses
+from kernels import Objective, cache_folder, compiled_for, layouts, losses, source_digest
 from kernels.layouts import Layout
 from kernels.losses import Loss
 from kernels.memory import (
@@ -135,7 +137,7 @@ def asked(geometry: Geometry) -> Asked:
     start = time.perf_counter()
     problem = geometry.problem()
     caches, _ = here()
-    found = asked_by(lambda: steady(problem, caches[-1]))
+    found = asked_by(geometry, lambda: steady(problem, caches[-1]))
     models = {"model/x_lines_per_element": lines_per_element(problem, caches[0].line_bytes if caches else LINE_BYTES)}
     if caches:
         bound = lower_bound_bytes(problem, sum(cache.size_bytes for cache in caches), again=True)
@@ -143,8 +145,11 @@ def asked(geometry: Geometry) -> Asked:
     return Asked({**found.metrics, **models}, found.reasons, time.perf_counter() - start)
 
 
-def asked_by(piece: Callable[[], Steady]) -> Asked:
-    """What a simulation says of a piece of work, if this machine's caches are known and the work can be traced."""
+def asked_by(work: Hashable, piece: Callable[[], Steady]) -> Asked:
+    """What a simulation says of a piece of work, if this machine's caches are known and the work can be traced.
+
+    `work` says all that decides what `piece` makes: who asks for the same again, in whichever process, is told what was found.
+    """
     start = time.perf_counter()
     caches, reasons = here()
     metrics = {f"sim/{name}/misses_per_element": np.nan for name in [cache.name for cache in caches] or LEVELS}
@@ -154,7 +159,7 @@ def asked_by(piece: Callable[[], Steady]) -> Asked:
     metrics |= cache_metrics()
     if caches:
         try:
-            metrics |= simulated(piece(), caches)
+            metrics |= _kept()(work, caches, compiled_for(), piece)
         except (NoTrace, ValueError) as error:  # the work of others, or caches that no simulation is made for
             reasons = {"sim": str(error)}
     why_not = counters.why_not()
@@ -197,14 +202,27 @@ def cache_metrics() -> dict[str, float]:
     return {f"cache/{cache.name}_bytes": float(cache.size_bytes) for cache in here()[0]}
 
 
-def simulated(piece: Steady, caches: tuple[Cache, ...]) -> dict[str, float]:
-    """What caches, a TLB and row buffers make of a piece of work, for each of its elements."""
-    line_bytes = caches[0].line_bytes
-    levels, addresses, _ = levels_and_memory(piece.piece, caches, after=piece.before)
-    metrics = {f"sim/{level.cache.name}/misses_per_element": level.misses / piece.elements for level in levels}
-    pages = simulate(piece.piece, [tlb(TLB_ENTRIES, TLB_ENTRIES)], after=piece.lately)[0]
-    metrics["sim/dtlb/misses_per_element"] = pages.misses / piece.elements
-    metrics[f"sim/{caches[-1].name}/bytes_per_element"] = line_bytes * addresses.size / piece.elements
+@cache
+def _kept() -> Callable[..., dict[str, float]]:
+    """`simulated`, which looks on disk first; in a folder of its own for each version of all that has a part in it."""
+    folder = cache_folder() / f"simulations-{source_digest(Path(__file__).parent)}"
+    kept: Callable[..., dict[str, float]] = Memory(folder, verbose=0).cache(simulated, ignore=["piece"])
+    return kept
+
+
+def simulated(
+    work: Hashable, caches: tuple[Cache, ...], processor: tuple[str, ...], piece: Callable[[], Steady]
+) -> dict[str, float]:
+    """What caches, a TLB and row buffers make of a piece of work, for each of its elements.
+
+    The first three arguments decide what comes out: the kernels' tiles are those of the processor that they are compiled for.
+    """
+    line_bytes, part = caches[0].line_bytes, piece()
+    levels, addresses, _ = levels_and_memory(part.piece, caches, after=part.before)
+    metrics = {f"sim/{level.cache.name}/misses_per_element": level.misses / part.elements for level in levels}
+    pages = simulate(part.piece, [tlb(TLB_ENTRIES, TLB_ENTRIES)], after=part.before[-1])[0]
+    metrics["sim/dtlb/misses_per_element"] = pages.misses / part.elements
+    metrics[f"sim/{caches[-1].name}/bytes_per_element"] = line_bytes * addresses.size / part.elements
     for name in MAPPINGS:
         rows = row_buffer(addresses, Dram(mapping=name, line_bytes=line_bytes), "scattered")
         metrics[f"dram/{name}/row_hit_ratio"] = rows.hit_ratio

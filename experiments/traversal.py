@@ -128,7 +128,7 @@ def _matrix(side: int, lanes: Lanes, gap: int) -> NDArray[np.float64]:
 @lru_cache(maxsize=1024)
 def _asked(by: By, lanes: Lanes, side: int, leading: int) -> hierarchy.Asked:
     caches, _ = hierarchy.here()
-    return hierarchy.asked_by(lambda: piece(by, lanes, side, leading, caches[-1]))
+    return hierarchy.asked_by((by, lanes, side, leading), lambda: piece(by, lanes, side, leading, caches[-1]))
 
 
 def piece(by: By, lanes: Lanes, side: int, leading: int, last: Cache) -> Steady:
@@ -143,10 +143,9 @@ def piece(by: By, lanes: Lanes, side: int, leading: int, last: Cache) -> Steady:
     elements = side * traversal.width(lanes)
     if side * side <= LONGEST:
         whole = Trace.of(runs(0, side))
-        return Steady(whole, whole, side * elements, whole)
-    held: tuple[Loop, ...] = ()
+        return Steady((whole,), whole, side * elements)
+    held: tuple[Trace, ...] = ()
     if side * row <= ENOUGH * last.size_bytes:
         lines = side * step // last.line_bytes
-        held = (Loop(side, (Loop(lines, (Reference("A", 0, (row, last.line_bytes), 1),)),)),)
-    lately = runs(0, RUNS)
-    return Steady(Trace.of(*held, lately), Trace.of(runs(RUNS, RUNS)), RUNS * elements, Trace.of(lately))
+        held = (Trace.of(Loop(side, (Loop(lines, (Reference("A", 0, (row, last.line_bytes), 1),)),))),)
+    return Steady((*held, Trace.of(runs(0, RUNS))), Trace.of(runs(RUNS, RUNS)), RUNS * elements)

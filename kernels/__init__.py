@@ -6,7 +6,8 @@
 """
 
 from kernels import layouts, losses, noises
+from kernels._jit import cache_folder, compiled_for, source_digest
 from kernels.objective import Objective
 from kernels.streams import stream
 
-__all__ = ["Objective", "layouts", "losses", "noises", "stream"]
+__all__ = ["Objective", "cache_folder", "compiled_for", "layouts", "losses", "noises", "source_digest", "stream"]

@@ -302,6 +302,11 @@ def target_context() -> Any:
     return cpu_target.target_context
 
 
+def compiled_for() -> tuple[str, ...]:
+    """The processor that kernels are compiled for, and what it has, by LLVM's names; `python` where they are not compiled."""
+    return tuple(map(str, target_context().codegen().magic_tuple())) if COMPILED else ("python",)
+
+
 def link_threads() -> None:
     """Make what Numba's own pool of threads answers known to the linker."""
     numba.get_num_threads()

@@ -68,15 +68,15 @@ def simulate(
     caches: Sequence[Cache],
     whole_accesses: bool = False,
     sets_share: float = 1.0,
-    after: Stream | None = None,
+    after: Stream | tuple[Stream, ...] | None = None,
 ) -> list[Level]:
     """Each level's accesses, hits, misses, evictions and write-backs: `stream` is uint64 addresses, `Accesses` or a `Trace`.
 
     An access that spans lines counts as so many; with `whole_accesses` as one, a miss if any of them is, and then all of them go to
     the next level (as cachegrind counts). Threads of a trace take turns, each with caches of its own but for those `shared`.
     `sets_share` < 1 looks at that share of the sets alone and estimates the rest (set sampling): counts are then
-    multiples, with a standard error by how much sets differ. `after`: what came before, and left the caches as they are when
-    counting begins (None: empty). Raises ValueError for input that makes no sense.
+    multiples, with a standard error by how much sets differ. `after`: what came before, or a tuple of what did in turn, and left
+    the caches as they are when counting begins (None: empty). Raises ValueError for input that makes no sense.
     """
     given = stream_of(stream)
     engine = _Engine(given, caches, whole_accesses, sets_share, after)
@@ -85,7 +85,7 @@ def simulate(
 
 
 def passed_on(
-    stream: Stream, caches: Sequence[Cache], after: Stream | None = None
+    stream: Stream, caches: Sequence[Cache], after: Stream | tuple[Stream, ...] | None = None
 ) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
     """What the last level asks of memory: the addresses of lines, in their order; and whether they are written back to it."""
     _, addresses, written_back = levels_and_memory(stream, caches, after)
@@ -93,7 +93,7 @@ def passed_on(
 
 
 def levels_and_memory(
-    stream: Stream, caches: Sequence[Cache], after: Stream | None = None
+    stream: Stream, caches: Sequence[Cache], after: Stream | tuple[Stream, ...] | None = None
 ) -> tuple[list[Level], NDArray[np.uint64], NDArray[np.bool_]]:
     """`simulate` and `passed_on` at once."""
     given = stream_of(stream)
@@ -124,7 +124,7 @@ class _Engine:
         caches: Sequence[Cache],
         whole: bool = False,
         share: float = 1.0,
-        after: Stream | None = None,
+        after: Stream | tuple[Stream, ...] | None = None,
     ) -> None:
         _check_levels(caches)
         self._caches, self._whole, self._names = caches, whole, stream.names
@@ -137,8 +137,8 @@ class _Engine:
         if self._chosen.size > 1 and whole:
             raise ValueError("whole_accesses: True; should be False with sets_share, since accesses span sets")
         self._asked = np.zeros(OPERANDS, np.int64)
-        if after is not None:
-            self._prepare(stream_of(after))
+        for before in after if isinstance(after, tuple) else () if after is None else (after,):
+            self._prepare(stream_of(before))
 
     def take(self, stream: Trace | Accesses, keep: bool = False) -> NDArray[np.uint64]:
         """Let all of it go through the caches; what leaves the last one, if it is to be kept."""

@@ -7,33 +7,35 @@ in them of X, as far as they can hold it, and the first half of the blocks; what
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kernels._jit import uncollected
 from kernels.memory.geometry import Cache
 from kernels.memory.references import Gather, Loop, Reference, Trace
-from kernels.memory.trace import OPERANDS, START, Problem, Recording, record
+from kernels.memory.trace import OPERANDS, Problem, Recording, record
+from kernels.memory.tracing import Mark
 
 # Loops and references of each thread that are written down.
-MOST = 1000
-# Where samples lie side by side, so many at least: some dozen lines of them.
+MOST = 700
+# Where samples lie side by side, so many at least: some lines of them.
 SAMPLES = 128
 # So many times what the last cache holds is enough to fill it.
-ENOUGH = 2
+ENOUGH = 1.5
 
 
 @dataclass(frozen=True)
 class Steady:
-    """A piece of a pass in the long run: what came before, the piece itself, and how many numbers of X it visits.
+    """A piece of a pass in the long run: what came before, in turn, the piece itself, and how many numbers of X it visits.
 
-    `lately`: the end of what came before, which is enough for small caches.
+    Small caches remember no more than the last of what came before.
     """
 
-    before: Trace
+    before: tuple[Trace, ...]
     piece: Trace
     elements: float
-    lately: Trace
 
 
 def steady(problem: Problem, last: Cache, most: int = MOST) -> Steady:
@@ -44,58 +46,87 @@ def steady(problem: Problem, last: Cache, most: int = MOST) -> Steady:
     with uncollected():
         recorded = record(problem, most, SAMPLES if problem.objective.layout.features_first else 0)
     if recorded.is_whole:
-        visited = problem.samples if problem.order is None else len(problem.order)
-        return Steady(recorded.trace, recorded.trace, visited * problem.features, recorded.trace)
-    before, piece, samples = _halves(recorded)
-    left = (*_left_over(problem, last), *_lines_of(recorded, last))
-    bodies = ((*left, *before.threads[0]), *before.threads[1:])
-    return Steady(Trace(bodies, OPERANDS), piece, samples * problem.features / recorded.team, before)
+        visited = problem.visits.size or problem.samples
+        return Steady((recorded.trace,), recorded.trace, visited * problem.features)
+    first, second, samples = _halves(recorded)
+    own, *of_others = _left_over(problem, recorded, last)
+    left = Trace(((*own, *_lines_of(recorded, last)), *of_others), OPERANDS)
+    return Steady((left, first), second, samples * problem.features / recorded.team)
 
 
 def _halves(recorded: Recording) -> tuple[Trace, Trace, int]:
     """The recording up to where each thread has seen half of its samples, the rest, and how many the threads visit in that."""
     first, rest, samples = [], [], 0
     for body, marks in zip(recorded.trace.threads, recorded.marks, strict=True):
-        middle = next((mark for mark in marks if 2 * mark.samples >= marks[-1].samples), None)
-        cut = middle.length if middle else len(body)
-        first.append(body[:cut])
-        rest.append(body[cut:])
-        samples += marks[-1].samples - middle.samples if middle else 0
+        *blocks, end = marks or [Mark(len(body), 0)]  # a thread may have had nothing to do
+        middle = next((mark for mark in blocks if 2 * mark.samples >= end.samples), blocks[-1] if blocks else end)
+        first.append(body[: middle.length])
+        rest.append(body[middle.length :])
+        samples += end.samples - middle.samples
     return Trace(tuple(first), OPERANDS), Trace(tuple(rest), OPERANDS), samples
 
 
 def _lines_of(recorded: Recording, last: Cache) -> tuple[Loop, ...]:
-    """The lines of y, H and the order, once each: the last cache holds them, or a part of them that is soon gone."""
+    """The lines of all but X, once each: the last cache holds them, or a part of them that is soon gone."""
     line = last.line_bytes
     return tuple(
         Loop(-(-size // line), (Reference(operand, address, (line,)),))
-        for operand, address, size in recorded.lists
+        for operand, address, size in recorded.arrays
         if size <= last.size_bytes
     )
 
 
-def _left_over(problem: Problem, last: Cache) -> tuple[Loop, ...]:
-    """Lines of X that an earlier pass may have left: all of them, or those of the samples that came last.
+def _left_over(problem: Problem, recorded: Recording, last: Cache) -> list[tuple[Loop, ...]]:
+    """What an earlier pass may have left of X, by the thread that asked for it: all, or the samples that came last.
 
     Of what is larger and was gone through in turn, nothing is found again.
     """
     layout, itemsize = problem.objective.layout, np.dtype(problem.dtype).itemsize
     rows, columns = layout.shape(problem.samples, problem.features)
-    row, line = (problem.leading or columns) * itemsize, last.line_bytes
-    lines = -(-columns * itemsize // line)
-    fits = rows * columns * itemsize <= last.size_bytes
-    if problem.order is not None and not (fits and layout.features_first):
-        each = (rows if layout.features_first else lines) * line
-        picks = problem.order[-(ENOUGH * last.size_bytes // each + 1) :]
-        if layout.features_first:
-            of_sample = Loop(rows, (Reference("X", START, (0, row), gather=Gather(picks, itemsize, 0, (1,))),))
-        else:
-            of_sample = Loop(lines, (Reference("X", START, (0, line), gather=Gather(picks, row, 0, (1,))),))
-        return (Loop(len(picks), (of_sample,)),)
-    if rows * columns * itemsize > ENOUGH * last.size_bytes:
-        return ()
-    if layout.features_first and problem.order is None:
-        block = type(layout).samples_per_block(problem.features, itemsize, True) * itemsize
-        blocks, of_block = -(-columns * itemsize // block), -(-block // line)
-        return (Loop(blocks, (Loop(rows, (Loop(of_block, (Reference("X", START, (block, row, line)),)),)),)),)
-    return (Loop(rows, (Loop(lines, (Reference("X", START, (row, line)),)),)),)
+    size, visits = rows * columns * itemsize, problem.visits
+    if not visits.size and size > ENOUGH * last.size_bytes:
+        return [()] * problem.threads
+    groups = sum(map(bool, recorded.trace.threads)) // recorded.team
+    if layout.features_first and (not visits.size or size <= last.size_bytes):
+        samples: list[Any] = _shares(range(problem.samples), groups)
+    else:
+        lines = rows if layout.features_first else -(-columns * itemsize // last.line_bytes)
+        samples = _latest(problem, int(ENOUGH * last.size_bytes) // (lines * last.line_bytes) + 1, groups)
+    slices = _shares(range(problem.features), recorded.team)
+    left = [_of_x(problem, group, features) for group in samples for features in slices]
+    return left + [()] * (problem.threads - len(left))
+
+
+def _of_x(problem: Problem, samples: range | NDArray[np.int64], features: range) -> tuple[Loop, ...]:
+    """Some features of some samples: one after the other, or, of neighbours in columns, a block after the other."""
+    layout, itemsize = problem.objective.layout, np.dtype(problem.dtype).itemsize
+    row = (problem.leading or layout.shape(problem.samples, problem.features)[1]) * itemsize
+    if isinstance(samples, range):
+        block = type(layout).samples_per_block(problem.features, itemsize, True)
+        blocks, rest = divmod(len(samples), block)
+        at, run = problem.start + samples.start * itemsize + features.start * row, block * itemsize
+        return (
+            Loop(blocks, (Loop(len(features), (Reference("X", at, (run, row), run),)),)),
+            Loop(len(features) if rest else 0, (Reference("X", at + blocks * run, (row,), rest * itemsize),)),
+        )
+    if layout.features_first:
+        at, parts, together, to_next = features.start * row, len(features), itemsize, itemsize
+    else:
+        at, parts, together, to_next = features.start * itemsize, 1, len(features) * itemsize, row
+    part = Reference("X", problem.start + at, (0, row), together, gather=Gather(samples, to_next, 0, (1,)))
+    return (Loop(len(samples), (Loop(parts, (part,)),)),)
+
+
+def _latest(problem: Problem, count: int, groups: int) -> list[NDArray[np.int64]]:
+    """The samples that were visited last, `count` of them, by groups of threads: of each batch each has its share."""
+    visits = problem.visits if problem.visits.size else np.arange(problem.samples)
+    batch = problem.batch if problem.work == "epoch" else visits.size
+    first = max(0, visits.size - batch - count) // batch * batch
+    batches = [_shares(visits[start : start + batch], groups) for start in range(first, visits.size, batch)]
+    own = -(-count // groups)
+    return [np.concatenate(shares)[-own:] for shares in zip(*batches, strict=True)]
+
+
+def _shares(of: Any, number: int) -> list[Any]:
+    """A list or a range in so many runs."""
+    return [of[len(of) * i // number : len(of) * (i + 1) // number] for i in range(number)]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -48,19 +49,39 @@ class Problem:
     threads: int = 1
     address: int = 0  # of X, of which its place in a page counts
 
+    @cached_property
+    def visits(self) -> NDArray[np.int64]:
+        """The samples' numbers, as the kernels visit them: in each batch a layout has its own way. Empty: all as they come."""
+        order: NDArray[np.int64] = check.order(self.order, self.samples)
+        if self.work in ("forward", "gradient"):
+            return order
+        visited = order.size or self.samples
+        return self.objective.layout.visiting(order, self.batch if self.work == "epoch" else visited, self.samples)
+
+    @property
+    def start(self) -> int:
+        """Where a trace has X."""
+        return START + self.address % PAGE_BYTES
+
+    @property
+    def batch(self) -> int:
+        """Samples in a batch of an epoch."""
+        visited = self.samples if self.order is None else len(self.order)
+        return min(self.batch_size or visited, visited)
+
 
 @dataclass(frozen=True)
 class Recording:
     """A trace, up to where it was wanted; by thread, where blocks of samples begin; how many threads share each sample.
 
-    `lists`: what is as long as there are samples, beside X: operand, address, bytes.
+    `arrays`: all but X, those included that the kernel made for itself: operand, address, bytes.
     """
 
     trace: Trace
     marks: tuple[tuple[Mark, ...], ...]
     team: int
     is_whole: bool
-    lists: tuple[tuple[str, int, int], ...]
+    arrays: tuple[tuple[str, int, int], ...]
 
 
 def trace(problem: Problem) -> Trace:
@@ -73,7 +94,6 @@ def record(problem: Problem, most: float = np.inf, samples: int = 0) -> Recordin
     tape = Tape(problem.threads, BEHIND, most, samples)
     stand_ins = Primitives(tape)
     is_whole, (kernel, given) = True, _call(problem, tape)
-    lists = [each for each in given if isinstance(each, Tracer) and each.operand in ("y", "H", "order")]
     try:
         retraced(kernel, stand_ins.stand_ins())(*given)
     except Enough:
@@ -84,7 +104,7 @@ def record(problem: Problem, most: float = np.inf, samples: int = 0) -> Recordin
         bodies = tuple(body[:end] for body, end in zip(bodies, ends, strict=True))
     return Recording(
         Trace(bodies, OPERANDS), tuple(map(tuple, tape.marks)), stand_ins.team, is_whole,
-        tuple((each.operand, each.address, each.nbytes) for each in lists),
+        tuple(tape.arrays),
     )  # fmt: skip
 
 
@@ -93,12 +113,9 @@ def _call(problem: Problem, tape: Tape) -> tuple[Callable[..., Any], tuple[Any, 
     f, dtype = problem.objective, np.dtype(problem.dtype)
     m, n, k = problem.samples, problem.features, problem.outputs
     shape = f.layout.shape(m, n)
-    X = Tracer(tape, "X", shape, dtype, START + problem.address % PAGE_BYTES, (problem.leading or shape[1], 1))
-    visits: Any = check.order(problem.order, m)
+    X = Tracer(tape, "X", shape, dtype, problem.start, (problem.leading or shape[1], 1))
+    visits, batch = problem.visits, problem.batch
     samples = visits.size or m
-    batch = min(problem.batch_size or samples, samples)
-    if problem.work in ("fused", "epoch"):
-        visits = f.layout.visiting(visits, batch if problem.work == "epoch" else samples, m)
     order = Listed(tape, "order", visits) if visits.size else visits
     theta: Any = Tracer(tape, "theta", (n, k), dtype)
     layout, loss, constants = type(f.layout), type(f.loss), f.loss.constants(dtype)

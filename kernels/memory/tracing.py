@@ -42,7 +42,7 @@ class Mark:
 
 
 class Tape:
-    """What was asked so far, thread by thread; and where the next array goes.
+    """What was asked so far, thread by thread; and where the next array goes. `arrays`: operand, address, bytes.
 
     Each thread stops after `most` loops and references, at the end of a block of samples, but not before the second one, nor
     before it has seen so many `samples`.
@@ -53,6 +53,7 @@ class Tape:
         self.marks: list[list[Mark]] = [[] for _ in range(threads)]
         self.thread, self._next, self._most, self._least = 0, start, most, samples
         self.ended = [False] * threads
+        self.arrays: list[tuple[str, int, int]] = []
         self._samples = [0] * threads
 
     @property
@@ -72,9 +73,10 @@ class Tape:
         finally:
             self.bodies[self.thread] = own
 
-    def room(self, size_bytes: int) -> int:
+    def room(self, operand: str, size_bytes: int) -> int:
         """The address of a new array."""
         at = self._next + HEADER_BYTES
+        self.arrays.append((operand, at, size_bytes))
         self._next = at + -(-size_bytes // LINE_BYTES) * LINE_BYTES
         return at
 
@@ -101,7 +103,7 @@ class Tracer:
         strides: tuple[int, ...] | None = None,
     ) -> None:  # fmt: skip
         self.tape, self.operand, self.shape, self.dtype = tape, operand, tuple(map(int, shape)), np.dtype(dtype)
-        self.address = tape.room(self.nbytes) if address is None else address
+        self.address = tape.room(operand, self.nbytes) if address is None else address
         lengths = (*self.shape[1:], 1)
         self.strides = strides or tuple(math.prod(lengths[i:]) for i in range(len(self.shape)))
 
@@ -145,25 +147,28 @@ class Tracer:
         return Reference(self.operand, self.at(*index), strides, numbers * self.itemsize, write)
 
     def __getitem__(self, index: Any) -> Any:
-        part = self._part(index)
-        if part.shape:
-            return part
-        self.tape.add(part.reference(()))
+        given = index if isinstance(index, tuple) else (index,)
+        if not self._is_number(given):
+            return self._part(given)
+        self.tape.add(self.reference(given))
         return self.dtype.type(0)
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        part = self._part(index)
-        if part.shape:
+        given = index if isinstance(index, tuple) else (index,)
+        if not self._is_number(given):
             raise NotImplementedError(f"{self.operand}: a whole part of an array is written to; kernels write numbers")
-        self.tape.add(part.reference((), write=True))
+        self.tape.add(self.reference(given, write=True))
 
     def sum(self) -> Any:
         """Of a list: each number is read."""
         self.tape.add(Loop(self.size, (self.reference((0,), self.step(0)),)))
         return self.dtype.type(0)
 
-    def _part(self, index: Any) -> Tracer:
-        given = index if isinstance(index, tuple) else (index,)
+    def _is_number(self, index: tuple[Any, ...]) -> bool:
+        """Whether that is a single one of ours, and no part."""
+        return len(index) == len(self.shape) and slice not in map(type, index)
+
+    def _part(self, given: tuple[Any, ...]) -> Tracer:
         shape, strides, address = list(self.shape), list(self.strides), self.address
         kept = []
         for axis, each in enumerate(given):

@@ -117,6 +117,21 @@ def test_a_geometry_is_simulated_once_and_its_seconds_are_said_once(caches):
     assert hierarchy.asked.cache_info().misses == before
 
 
+def test_another_process_finds_on_disk_what_was_simulated(caches, monkeypatch):
+    caches(*KNOWN)
+    first = hierarchy.asked(geometry(samples=4321))
+    hierarchy.asked.cache_clear()
+    hierarchy._kept.cache_clear()
+    monkeypatch.setattr(hierarchy, "levels_and_memory", lambda *_, **__: pytest.fail("simulated again"))
+    assert hierarchy.asked(geometry(samples=4321)).metrics == pytest.approx(dict(first.metrics), nan_ok=True)
+    for other in ({"samples": 4322}, {"order": "shuffled"}, {"leading": 80}, {"loss": losses.named("squared")}):
+        with pytest.raises(pytest.fail.Exception, match="simulated again"):
+            hierarchy.asked(geometry(**{"samples": 4321, **other}))
+    caches(*KNOWN[:2])
+    with pytest.raises(pytest.fail.Exception, match="simulated again"):
+        hierarchy.asked(geometry(samples=4321))
+
+
 @given(st.integers(1, 500), st.sampled_from(["shuffled", "blocks"]), st.integers(0, 2**32 - 1))
 def test_every_order_visits_each_sample_once(samples, kind, seed):
     order = order_of(kind, samples, np.random.default_rng(seed))

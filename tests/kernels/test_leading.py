@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tracemalloc
 
+import numba
 import numpy as np
 import pytest
 from problems import LAYOUTS, LOSSES, problem
@@ -12,7 +13,9 @@ from kernels import wide
 
 GAP = 5
 # One sample, a few, more than a block, more than a team takes; and features for two slices.
-SIZES = [(1, 7), (6, 7), (203, 7), (1500, 300)]
+SIZES = [(1, 7), (6, 7), (203, 7)]
+if not numba.config.DISABLE_JIT:  # plain Python has no teams, and would take long
+    SIZES.append((1500, 300))
 
 
 def apart(X, gap=GAP):

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import itertools
 
+import numba
 import numpy as np
 import pytest
 
-from kernels import Objective
+from kernels import Objective, sums
 from kernels.memory import Cache, Problem, expanded, primitives, simulate, steady, trace
 
 SMALL = Cache(8 << 10, 8, name="l1"), Cache(128 << 10, 16, name="l2")
 LARGE = Cache(8 << 10, 8, name="l1"), Cache(4 << 20, 16, name="l2")
 
 
+@pytest.mark.skipif(numba.config.DISABLE_JIT, reason="plain Python would take minutes to simulate so much")
 @pytest.mark.parametrize("caches", [SMALL, LARGE], ids=["X beyond the caches", "X in the caches"])
 @pytest.mark.parametrize("order", ["sequential", "shuffled"])
 @pytest.mark.parametrize("layout", ["rows", "columns"])
@@ -29,11 +31,36 @@ def test_a_piece_misses_in_proportion_what_the_whole_misses_after_itself(work, b
     assert found == pytest.approx(expected, rel=0.15, abs=0.004)
 
 
+@pytest.mark.skipif(numba.config.DISABLE_JIT, reason="plain Python would take minutes to simulate so much")
+@pytest.mark.parametrize(
+    ("order", "batch"), [("sequential", 64), ("sequential", 2048), ("shuffled", 64), ("shuffled", 2048)]
+)
+@pytest.mark.parametrize("layout", ["rows", "columns"])
+def test_so_it_does_with_threads_that_share_the_last_cache(layout, order, batch):
+    """X is in the third level, or half as large again; what each thread visited last is there, and not in the second."""
+    m, n = 8000, 50
+    for third in (4 << 20, 1 << 20):
+        caches = Cache(8 << 10, 8, name="l1"), Cache(64 << 10, 16, name="l2"), Cache(third, 16, name="l3", shared=True)
+        visits = np.random.default_rng(0).permutation(m) if order == "shuffled" else None
+        p = Problem("epoch", Objective("softmax", layout=layout), m, n, 10, "float32", visits, batch, threads=2)
+        piece, whole = steady(p, caches[-1]), trace(p)
+        found = [level.misses / piece.elements for level in simulate(piece.piece, caches, after=piece.before)]
+        expected = [level.misses / (m * n) for level in simulate(whole, caches, after=whole)]
+        assert found == pytest.approx(expected, rel=0.15, abs=0.004)
+
+
+def test_where_blocks_differ_in_size_there_is_a_piece_too(monkeypatch):
+    monkeypatch.setattr(sums, "WORK_PER_PARTIAL", 1 << 10)  # parts of 93 samples, and of 94
+    piece = steady(Problem("fused", Objective("softmax", layout="columns"), 3000, 100, 3, "float32"), SMALL[-1])
+    assert 0 < 8 * piece.elements < 3000 * 100
+    assert piece.piece.accesses()["X"] > 0
+
+
 def test_a_short_pass_is_taken_whole():
     p = Problem("fused", Objective("squared"), 20, 4)
     piece = steady(p, SMALL[-1])
     assert piece.elements == 80
-    assert piece.before.accesses() == piece.piece.accesses() == trace(p).accesses()
+    assert piece.before[-1].accesses() == piece.piece.accesses() == trace(p).accesses()
 
 
 WORKS, LAYOUTS = ("forward", "gradient", "fused", "epoch"), ("rows", "columns")
