@@ -36,7 +36,7 @@ def compulsory_bytes(problem: Problem) -> int:
     """Every byte that is read, once; and those that are written."""
     f, itemsize = problem.objective, np.dtype(problem.dtype).itemsize
     visits = problem.samples if problem.order is None else len(problem.order)
-    distinct = problem.samples if problem.order is None else len(np.unique(problem.order))
+    distinct = problem.samples if problem.order is None else int(np.count_nonzero(np.bincount(problem.order)))
     X, theta = distinct * problem.features * itemsize, problem.features * problem.outputs * itemsize
     order = 0 if problem.order is None else visits * INDEX_BYTES
     if problem.work in ("forward", "gradient"):

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from typing import Any, Self
 
 import numpy as np
@@ -85,8 +86,8 @@ class Trace:
     names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        used = tuple(dict.fromkeys(each.operand for body in self.threads for each in _references(body)))
-        object.__setattr__(self, "names", self.names or used)
+        used = {each.operand: None for body in self.threads for each in _references(body)}
+        object.__setattr__(self, "names", self.names or tuple(used))
         if len(self.names) > OPERANDS:
             raise ValueError(f"names: {len(self.names)}, {', '.join(self.names)}; should be {OPERANDS} at most")
         unknown = [name for name in used if name not in self.names]
@@ -126,10 +127,10 @@ def _only(operand: str, body: Sequence[Loop | Reference]) -> tuple[Loop | Refere
 
 def _references(body: Sequence[Loop | Reference]) -> Iterator[Reference]:
     for each in body:
-        if isinstance(each, Loop):
-            yield from _references(each.body)
-        else:
+        if isinstance(each, Reference):
             yield each
+        else:
+            yield from _references(each.body)
 
 
 def _depth(body: Sequence[Loop | Reference]) -> int:
@@ -156,6 +157,7 @@ class _Compiler:
         self._trace = trace
         self._codes = {name: number << 3 for number, name in enumerate(trace.names)}
         self._depth = max(1, max(map(_depth, trace.threads), default=0))
+        self._none = [0] * self._depth
         self._operations: list[tuple[int, int, int, int]] = []
         self._references: list[list[int]] = []
         self._lists: list[NDArray[np.int64]] = []
@@ -171,7 +173,7 @@ class _Compiler:
         width = COLUMNS + 2 * self._depth
         return Program(
             np.array(self._operations, np.int64).reshape(-1, 4),
-            np.array(self._references, np.int64).reshape(-1, width),
+            np.fromiter(chain.from_iterable(self._references), np.int64).reshape(-1, width),
             np.concatenate([np.empty(0, np.int64), *self._lists]),
             np.array(ranges, np.int64).reshape(-1, 2),
             self._depth,
@@ -224,7 +226,8 @@ class _Compiler:
         if low < 0 or high + size > HIGHEST:
             raise ValueError(f"addresses of {name}: {low:#x}..{high + size - 1:#x}; should be in 0..{HIGHEST - 1:#x}")
         for each in (reference.strides, strides):
-            row += [*each, *[0] * (self._depth - len(each))]
+            row += each
+            row += self._none[len(each) :]
         return row
 
     def _start(self, index: NDArray[np.int64]) -> int:

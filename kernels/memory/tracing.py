@@ -13,6 +13,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from operator import mul
 from types import CellType, CodeType, FunctionType, ModuleType, SimpleNamespace
 from typing import Any
 
@@ -133,10 +134,7 @@ class Tracer:
 
     def at(self, *index: int) -> int:
         """The address of a number."""
-        place = 0
-        for number, stride in zip(index, self.strides, strict=False):
-            place += int(number) * stride
-        return self.address + self.itemsize * place
+        return self.address + self.dtype.itemsize * int(sum(map(mul, index, self.strides)))
 
     def step(self, axis: int) -> int:
         """How many bytes one number is from the next along an axis."""
