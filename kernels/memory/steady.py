@@ -86,7 +86,7 @@ def _left_over(problem: Problem, recorded: Recording, last: Cache) -> list[tuple
     size, visits = rows * columns * itemsize, problem.visits
     if not visits.size and size > ENOUGH * last.size_bytes:
         return [()] * problem.threads
-    groups = sum(map(bool, recorded.trace.threads)) // recorded.team
+    groups = max(1, sum(map(bool, recorded.trace.threads)) // recorded.team)
     if layout.features_first and (not visits.size or size <= last.size_bytes):
         samples: list[Any] = _shares(range(problem.samples), groups)
     else:
