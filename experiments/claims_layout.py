@@ -69,9 +69,15 @@ def _cost(condition: Condition, hardly: bool, runs: pd.DataFrame, history: pd.Da
     floor = noise_floor(mine)
     far = np.log(mine["time/ratio"])
     run = mine.loc[far.abs().idxmax() if hardly else far.idxmin()]
-    known = f"batch {run['batch_size']:.0f}" if run["batch_size"] == run["batch_size"] else "all at once"
+    batch = (
+        f"batch {run['batch_size']:.0f}"
+        if run["work"] == "epoch" and run["batch_size"] == run["batch_size"]
+        else "all at once"
+    )
+    known = f"{batch}, {run['samples']:.0f} samples of {run['features']:.0f} {run['dtype']}"
+    which = f"{'furthest from 1' if hardly else 'least'} of {len(mine)} settings" if len(mine) > 1 else "only setting"
     return Evidence(
-        quantity=f"time as columns ÷ time as rows, the {'furthest from 1' if hardly else 'least'} of {len(mine)} settings: {known}",
+        quantity=f"time as columns ÷ time as rows, the {which}: {known}",
         predicted=_predicted(run, runs),
         samples=of_rounds(history, "ratio", run["run_id"]).tolist(),
         accept=HARDLY if hardly else (floor, math.inf),

@@ -16,8 +16,9 @@ SOURCE = "notes 1, Cache lines and DRAM rows"
 PER_LINE = 8  # numbers
 # How DRAM finds the row of an address: neighbours share one, or lie in different banks.
 IN_A_ROW, APART = ("RoRaBaCoCh", "RoRaBaChCo"), ("RoCoRaBaCh",)
-# From so large a share on, rows are reused rather than not.
-REUSED = 0.5
+# From so large a share on, rows are reused rather than not. Where neighbours lie in different banks, it is a half: of the
+# 64 lines of a page, two share each of 32 banks.
+REUSED = 0.75
 
 Choice = Callable[[pd.DataFrame], pd.Series]
 

@@ -22,10 +22,10 @@ from functools import cache, lru_cache
 from pathlib import Path
 
 import numpy as np
-from joblib import Memory
 from numpy.typing import NDArray
 
 from experiments.backends.base import Work
+from experiments.kept import kept
 from kernels import Objective, cache_folder, compiled_for, layouts, losses, source_digest
 from kernels.layouts import Layout
 from kernels.losses import Loss
@@ -159,7 +159,8 @@ def asked_by(work: Hashable, piece: Callable[[], Steady]) -> Asked:
     metrics |= cache_metrics()
     if caches:
         try:
-            metrics |= _kept()(work, caches, compiled_for(), piece)
+            # The kernels' tiles are those of the processor that they are compiled for.
+            metrics |= kept(_folder(), (work, caches, compiled_for()), lambda: simulated(piece(), caches))
         except (NoTrace, ValueError) as error:  # the work of others, or caches that no simulation is made for
             reasons = {"sim": str(error)}
     why_not = counters.why_not()
@@ -203,21 +204,14 @@ def cache_metrics() -> dict[str, float]:
 
 
 @cache
-def _kept() -> Callable[..., dict[str, float]]:
-    """`simulated`, which looks on disk first; in a folder of its own for each version of all that has a part in it."""
-    folder = cache_folder() / f"simulations-{source_digest(Path(__file__).parent)}"
-    kept: Callable[..., dict[str, float]] = Memory(folder, verbose=0).cache(simulated, ignore=["piece"])
-    return kept
+def _folder() -> Path:
+    """Where what was simulated is kept: a folder for each version of all that has a part in it."""
+    return cache_folder() / f"simulations-{source_digest(Path(__file__).parent)}"
 
 
-def simulated(
-    work: Hashable, caches: tuple[Cache, ...], processor: tuple[str, ...], piece: Callable[[], Steady]
-) -> dict[str, float]:
-    """What caches, a TLB and row buffers make of a piece of work, for each of its elements.
-
-    The first three arguments decide what comes out: the kernels' tiles are those of the processor that they are compiled for.
-    """
-    line_bytes, part = caches[0].line_bytes, piece()
+def simulated(part: Steady, caches: tuple[Cache, ...]) -> dict[str, float]:
+    """What caches, a TLB and row buffers make of a piece of work, for each of its elements."""
+    line_bytes = caches[0].line_bytes
     levels, addresses, _ = levels_and_memory(part.piece, caches, after=part.before)
     metrics = {f"sim/{level.cache.name}/misses_per_element": level.misses / part.elements for level in levels}
     pages = simulate(part.piece, [tlb(TLB_ENTRIES, TLB_ENTRIES)], after=part.before[-1])[0]

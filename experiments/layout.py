@@ -40,9 +40,12 @@ class LayoutCost(Timed):
     claims: ClassVar[tuple[Claim, ...]] = CLAIMS
     foremost: ClassVar[tuple[str, ...]] = ("time/ratio", "time/aa_ratio", "sim/l1/misses_per_element")
     figures: ClassVar[tuple[Figure, ...]] = (
-        HeatMap(
-            "batch_size", "layout", "time/ratio", "How many times as long as samples as rows, by layout and batch",
-            log_z=True, centre=1.0, interval=("time/ratio_low", "time/ratio_high"),
+        *(
+            HeatMap(
+                axis, "layout", "time/ratio", f"How many times as long as samples as rows, by layout and {name}",
+                log_z=True, centre=1.0, interval=("time/ratio_low", "time/ratio_high"),
+            )
+            for axis, name in (("batch_size", "batch"), ("gap", "gap"), ("dtype", "dtype"))
         ),
         *(
             Curve(

@@ -88,7 +88,7 @@ class Machine(Experiment):
     foremost: ClassVar[tuple[str, ...]] = ("time/load_s",)
 
     def check(self) -> None:
-        check_fits(self.size_kib, 1024, 1, prefix="size_kib as ")
+        check_fits(f"size_kib={self.size_kib}", self.size_kib * 1024)
 
     def warm_up(self) -> None:
         self._chase()

@@ -5,12 +5,11 @@ from __future__ import annotations
 import psutil
 
 
-def check_fits(samples: int, features: int, itemsize: int, prefix: str = "", processes: int = 1) -> None:
-    """Raise ValueError if X (samples, features) in so many processes takes more than this machine's memory."""
-    size, memory = processes * itemsize * samples * features, psutil.virtual_memory().total
-    if size > memory:
-        each = f", in each of {processes} processes {size / processes / 2**30:.0f}" * (processes > 1)
+def check_fits(settings: str, size: int, processes: int = 1) -> None:
+    """Raise ValueError, beginning with the settings, if `size` bytes in so many processes exceed this machine's memory."""
+    needed, memory = processes * size, psutil.virtual_memory().total
+    if needed > memory:
+        each = f", in each of {processes} processes {size / 2**30:.0f}" * (processes > 1)
         raise ValueError(
-            f"{prefix}samples={samples}, {prefix}features={features}: X would take {size / 2**30:.0f} GiB{each}; should "
-            f"fit into this machine's {memory / 2**30:.0f} GiB"
+            f"{settings}: X would take {needed / 2**30:.0f} GiB{each}; should fit into this machine's {memory / 2**30:.0f} GiB"
         )

@@ -20,7 +20,7 @@ from harness.timing import measure
 from kernels import traversal
 from kernels.memory import Cache, Loop, Matrix, NoClosedForm, Reference, Steady, Trace, Walk, closed_form
 from kernels.memory.steady import ENOUGH
-from kernels.traversal import LINE_BYTES, TOGETHER, By, Lanes
+from kernels.traversal import TOGETHER, By, Lanes
 
 # Of a walk that is longer, so many runs are simulated: a line's worth, so that each line's last use is in it, twice.
 LONGEST, RUNS = 1 << 17, 2 * TOGETHER
@@ -70,7 +70,7 @@ class Traversal(Experiment):
     )  # fmt: skip
 
     def check(self) -> None:
-        check_fits(self.side, self._leading, LINE_BYTES // TOGETHER)
+        check_fits(f"side={self.side}, gap={self.gap}", self.side * self._leading * traversal.DTYPE.itemsize)
 
     def warm_up(self) -> None:
         for call in self._arms().values():

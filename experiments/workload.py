@@ -47,7 +47,9 @@ class Workload:
 
         `processes`: how many hold X at once.
         """
-        check_fits(self.samples, self.features, np.dtype(self.dtype).itemsize, processes=processes)
+        rows, columns = self.layout.shape(self.samples, self.features)
+        settings = f"samples={self.samples}, features={self.features}" + (f", gap={self.gap}" if self.gap else "")
+        check_fits(settings, rows * (columns + self.gap) * np.dtype(self.dtype).itemsize, processes)
         if self.loss.target.one_logit and self.classes != 1:
             raise ValueError(f"classes: {self.classes}; should be 1, for loss={self.loss.name}")
         f = backend(self.loss, layout=self.layout)

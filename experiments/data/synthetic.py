@@ -55,7 +55,8 @@ class Synthetic(Data):
 
     def check(self) -> None:
         self._test_samples(self.samples)
-        check_fits(self.samples, self.features, np.dtype(np.float64).itemsize, prefix="data.")
+        settings = f"data.samples={self.samples}, data.features={self.features}"
+        check_fits(settings, self.samples * self.features * np.dtype(np.float64).itemsize)
 
     def _raw(self, seed: int) -> Raw:
         k = self.classes if self.kind in (Target.CLASS, Target.COUNTS) else 1

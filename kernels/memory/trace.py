@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +35,10 @@ class NoTrace(ValueError):
 
 @dataclass(frozen=True)
 class Problem:
-    """A pass: which, of which loss and layout, over what; `leading`: numbers from one row of X to the next (0: no gap)."""
+    """A pass: which, of which loss and layout, over what; `leading`: numbers from one row of X to the next (0: no gap).
+
+    Raises ValueError where that makes no sense, in one line.
+    """
 
     work: Work
     objective: Objective
@@ -48,6 +51,26 @@ class Problem:
     leading: int = 0
     threads: int = 1
     address: int = 0  # of X, of which its place in a page counts
+
+    def __post_init__(self) -> None:
+        if self.work not in get_args(Work):
+            raise ValueError(f"work: {self.work!r}; should be one of {', '.join(get_args(Work))}")
+        if not isinstance(self.objective, Objective):
+            raise ValueError(f"objective: {self.objective!r}; should be a kernels.Objective")
+        for name in ("samples", "features", "outputs", "threads"):
+            check.whole(name, getattr(self, name))
+        if self.dtype not in map(str, check.FLOATS):
+            raise ValueError(f"dtype: {self.dtype!r}; should be float32 or float64")
+        loss = self.objective.loss
+        if loss.target.one_logit and self.outputs != 1:
+            raise ValueError(f"outputs: {self.outputs}; should be 1, for loss {loss.name}")
+        if self.batch_size is not None:
+            check.whole("batch_size", self.batch_size)
+        _, columns = self.objective.layout.shape(self.samples, self.features)
+        if check.whole("leading", self.leading, least=0) and self.leading < columns:
+            raise ValueError(f"leading: {self.leading}; should be 0, or at least {columns}: rows would overlap")
+        check.whole("address", self.address, least=0)
+        check.order(self.order, self.samples)
 
     @cached_property
     def visits(self) -> NDArray[np.int64]:
@@ -85,7 +108,7 @@ class Recording:
 
 
 def trace(problem: Problem) -> Trace:
-    """All that the pass asks of memory. Raises NoTrace where the work is left to BLAS, ValueError where a size makes no sense."""
+    """All that the pass asks of memory. Raises NoTrace where the work is left to BLAS."""
     return record(problem).trace
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numba
@@ -114,3 +115,27 @@ def test_rows_may_have_a_gap_between_them(layout):
 def test_what_is_left_to_blas_has_no_trace():
     with pytest.raises(NoTrace, match="left to BLAS"):
         trace(Problem("fused", Objective("softmax"), 64, 6000, 64))
+
+
+NONSENSE = {
+    "work: 'foo'; should be one of forward, gradient, fused, epoch": {"work": "foo"},
+    "objective: 'softmax'; should be a kernels.Objective": {"objective": "softmax"},
+    "samples: 0; should be a whole number of at least 1": {"samples": 0},
+    "features: 2.5; should be a whole number of at least 1": {"features": 2.5},
+    "outputs: 2; should be 1, for loss huber": {"objective": Objective("huber")},
+    "dtype: 'float16'; should be float32 or float64": {"dtype": "float16"},
+    "order: 10; should be in 0..9, for 10 samples": {"order": np.array([10])},
+    "batch_size: 0; should be a whole number of at least 1": {"batch_size": 0},
+    "leading: 2; should be 0, or at least 3: rows would overlap": {"leading": 2},
+    "leading: -1; should be a whole number of at least 0": {"leading": -1},
+    "threads: 0; should be a whole number of at least 1": {"threads": 0},
+    "address: 1.5; should be a whole number of at least 0": {"address": 1.5},
+}
+
+
+@pytest.mark.parametrize("said", NONSENSE)
+def test_a_problem_that_makes_no_sense_is_refused_in_one_line(said):
+    sensible = {"work": "fused", "objective": Objective("softmax"), "samples": 10, "features": 3, "outputs": 2}
+    Problem(**sensible)
+    with pytest.raises(ValueError, match=f"^{re.escape(said)}$"):
+        Problem(**{**sensible, **NONSENSE[said]})
