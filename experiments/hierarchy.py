@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from experiments.backends.base import Work
 from experiments.kept import kept
+from harness.contract import NULL
 from kernels import Objective, cache_folder, compiled_for, layouts, losses, source_digest
 from kernels.layouts import Layout
 from kernels.losses import Loss
@@ -54,6 +55,8 @@ MAPPINGS = ("RoRaBaCoCh", "RoRaBaChCo", "RoCoRaBaCh")
 NEIGHBOURS = 64
 # Where figures mark the ends of caches.
 MARKS = tuple(f"cache/{level}_bytes" for level in LEVELS)
+# Tags that say why such metrics are null.
+SIM, HW = f"{NULL}sim", f"{NULL}hw"
 NOT_TRACED = "the bench's own kernels are simulated, and no others"
 _said: set[Geometry] = set()  # whose seconds have been logged
 CALLS = 3  # of a pass, while counters run
@@ -117,7 +120,7 @@ def warm_up() -> None:
 
 def reasons_of(geometry: Geometry | None) -> Mapping[str, str]:
     """Why metrics are null, as tags; for another library's pass, which has no geometry, that it is one."""
-    return asked(geometry).reasons if geometry else {"sim": NOT_TRACED}
+    return asked(geometry).reasons if geometry else {SIM: NOT_TRACED}
 
 
 def metrics_of(geometry: Geometry | None, call: Callable[[], object] | None = None) -> dict[str, float]:
@@ -162,9 +165,9 @@ def asked_by(work: Hashable, piece: Callable[[], Steady]) -> Asked:
             # The kernels' tiles are those of the processor that they are compiled for.
             metrics |= kept(_folder(), (work, caches, compiled_for()), lambda: simulated(piece(), caches))
         except (NoTrace, ValueError) as error:  # the work of others, or caches that no simulation is made for
-            reasons = {"sim": str(error)}
+            reasons = {SIM: str(error)}
     why_not = counters.why_not()
-    return Asked(metrics, {**reasons, **({"hw": why_not} if why_not else {})}, time.perf_counter() - start)
+    return Asked(metrics, {**reasons, **({HW: why_not} if why_not else {})}, time.perf_counter() - start)
 
 
 def counted(call: Callable[[], object] | None, elements: int) -> dict[str, float]:
@@ -195,7 +198,7 @@ def here() -> tuple[tuple[Cache, ...], dict[str, str]]:
     try:
         return caches_here(), {}
     except Undescribed as error:
-        return (), {"sim": str(error)}
+        return (), {SIM: str(error)}
 
 
 def cache_metrics() -> dict[str, float]:

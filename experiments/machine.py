@@ -85,7 +85,9 @@ class Machine(Experiment):
             for level in hierarchy.LEVELS
         ),
     )  # fmt: skip
-    foremost: ClassVar[tuple[str, ...]] = ("time/load_s",)
+    foremost: ClassVar[tuple[str, ...]] = (
+        "time/load_s", "ceiling/read_bytes_per_s", "ceiling/sgemm_flop_per_s", "ceiling/fork_join_s",
+    )  # fmt: skip
 
     def check(self) -> None:
         check_fits(f"size_kib={self.size_kib}", self.size_kib * 1024)

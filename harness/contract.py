@@ -191,7 +191,7 @@ class Experiment:
         """Compile what `run` will call. Timed apart from the run."""
 
     def tags(self) -> Mapping[str, str]:
-        """What else to write down about the run, known after `warm_up`."""
+        """What else to write down about the run, known after `warm_up`; `null/…`: why metrics of it are NaN, for reports too."""
         return {}
 
     def run(self) -> Iterator[Row]:
@@ -202,8 +202,10 @@ class Experiment:
 # Columns of a frame of runs that are neither a setting nor a metric (metrics have a section: `train/loss`).
 META = (
     "run_id", "name", "status", "start", "seconds", "machine", "source", "hash", "sweep", "grid", "command", "reason",
-    "experiment_class",
+    "experiment_class", "unknown",
 )  # fmt: skip
+# So tags begin that say why metrics are null.
+NULL = "null/"
 
 
 def counted(number: int, noun: str) -> str:

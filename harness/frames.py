@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from harness import machine
+from harness.contract import NULL, counted
 from harness.tracking import Store
 
 # Tags that become columns, and under which name: `experiment` is a setting's column already.
@@ -30,8 +31,8 @@ def runs(store: Store, experiment: str, sweep: str | None = None) -> pd.DataFram
 
     Of several attempts at the same thing (configuration, sources, machine) the one that finished, else the newest.
 
-    Columns: `run_id name status start seconds machine source hash sweep grid command reason experiment_class`, then the settings
-    (numbers as numbers, `null` as missing), then the last value of each metric.
+    Columns: `run_id name status start seconds machine source hash sweep grid command reason experiment_class unknown`, then the
+    settings (numbers as numbers, `null` as missing), then the last value of each metric. `unknown`: why metrics are missing.
     """
     return _settled(_wide(*_tables(store, experiment, sweep, history=False)))
 
@@ -126,6 +127,8 @@ def _wide(infos: pd.DataFrame, params: pd.DataFrame, tags: pd.DataFrame, metrics
         tags[tags["key"].isin(TAGS)].pivot(index="run_id", columns="key", values="value").reindex(columns=list(TAGS))
     )
     frame = frame.join(known.rename(columns=TAGS))
+    why_null = tags[tags["key"].str.startswith(NULL)].sort_values("key").groupby("run_id")["value"]
+    frame["unknown"] = why_null.agg("\n".join).reindex(frame.index).astype("str")
     settings = params.pivot(index="run_id", columns="key", values="value")
     frame = frame.join(settings.apply(_typed))
     values = metrics.pivot(index="run_id", columns="metric", values="value")
@@ -147,6 +150,12 @@ def _typed(column: pd.Series) -> pd.Series:
     except ValueError:
         return known
     return known if numbers.dtype == object else numbers  # an int of more than 64 bits stays text
+
+
+def why_unknown(runs: pd.DataFrame) -> list[str]:
+    """The reasons why metrics are missing, and in how many runs, a line each."""
+    reasons = runs["unknown"].dropna().astype(str).str.split("\n").explode()
+    return [f"{counted(count, 'run')}: {reason}" for reason, count in reasons.value_counts(sort=False).items()]
 
 
 def comparable(runs: pd.DataFrame) -> pd.DataFrame:

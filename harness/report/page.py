@@ -11,7 +11,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
-from harness import machine
+from harness import frames, machine
 from harness.config import locate
 from harness.contract import DIVERGED, NONE, Experiment, Verdict, as_table, axes, counted, label, metric_of, number
 
@@ -57,7 +57,7 @@ def html(
     return template.render(
         title=title, sweep=sweep, verdicts=[_verdict(v) for v in verdicts], figures=figures,
         plotly=get_plotlyjs() if figures else "", runs=counted(len(runs), "run"), columns=shown,
-        rows=_rows(runs, shown, experiment), left_out=left_out,
+        rows=_rows(runs, shown, experiment), left_out=left_out, unknown=frames.why_unknown(runs),
         counts=runs["status"].value_counts().to_dict(), machine=machine.fingerprint(), identity=machine.identity(),
         others=sorted(set(runs["machine"].dropna()) - {machine.identity()}),
         address=UI, links_move=experiment.startswith(UI),
@@ -131,8 +131,9 @@ def markdown(title: str, runs: pd.DataFrame, verdicts: list[Verdict], left_out: 
             parts.append(v.evidence.details)
     else:
         parts.append("No claim is decided by these runs.")
-    if left_out:
-        parts += ["## Left out", "\n".join(f"- {line}" for line in left_out)]
+    for heading, lines in (("Left out", left_out), ("Not known", frames.why_unknown(runs))):
+        if lines:
+            parts += [f"## {heading}", "\n".join(f"- {line}" for line in lines)]
     facts = {"identity": machine.identity(), **machine.fingerprint(), "sources": machine.source_digest()}
     parts += ["## Machine", "\n".join(f"- {key}: {value}" for key, value in facts.items())]
     return "\n\n".join(part for part in parts if part) + "\n"

@@ -42,6 +42,8 @@ def show(runs: pd.DataFrame, verdicts: list[Verdict], console: Console) -> None:
     console.print(said, soft_wrap=False)
     if not verdicts:
         console.print("no claim is decided by these runs")
+        for line in frames.why_unknown(runs):
+            console.print(f"not known, {line}", highlight=False, markup=False)
 
 
 def _tables(target: str, runs: pd.DataFrame) -> list[Table]:

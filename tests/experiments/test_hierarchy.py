@@ -70,20 +70,20 @@ def silent(metrics):
 
 
 def test_a_machine_that_does_not_describe_its_caches_gives_nothing_and_the_reason(caches):
-    caches(reasons={"sim": "/sys/…: describes no data cache"})
+    caches(reasons={hierarchy.SIM: "/sys/…: describes no data cache"})
     asked = hierarchy.asked(geometry())
     assert silent(asked.metrics)
     assert {"sim/l1/misses_per_element", "sim/l3/bytes_per_element", "dram/RoRaBaCoCh/row_hit_ratio"} <= set(
         asked.metrics
     )
-    assert asked.reasons["sim"] == "/sys/…: describes no data cache"
+    assert asked.reasons[hierarchy.SIM] == "/sys/…: describes no data cache"
 
 
 def test_so_does_one_whose_caches_make_no_sense_together(caches):
     caches(Cache(32 << 10, 8, 128, "l1"), Cache(1 << 20, 16, 64, "l2"))
     asked = hierarchy.asked(geometry())
     assert silent(asked.metrics)
-    assert "lines of 64 bytes" in asked.reasons["sim"]
+    assert "lines of 64 bytes" in asked.reasons[hierarchy.SIM]
 
 
 def test_another_line_size_is_simulated(caches):
@@ -96,7 +96,7 @@ def test_work_that_is_left_to_blas_is_not_simulated(caches):
     caches(*KNOWN)
     asked = hierarchy.asked(geometry(features=6000, outputs=64, samples=64, batch_size=64))
     assert silent(asked.metrics)
-    assert "BLAS" in asked.reasons["sim"]
+    assert "BLAS" in asked.reasons[hierarchy.SIM]
 
 
 def test_counters_are_null_with_the_reason_or_positive(caches):
@@ -104,7 +104,7 @@ def test_counters_are_null_with_the_reason_or_positive(caches):
     metrics = hierarchy.metrics_of(geometry(), lambda: np.zeros(1 << 16).sum())
     counts = {name: value for name, value in metrics.items() if name.startswith("hw/")}
     assert len(counts) == len(hierarchy.counters.EVENTS)
-    reason = hierarchy.asked(geometry()).reasons.get("hw", "")
+    reason = hierarchy.asked(geometry()).reasons.get(hierarchy.HW, "")
     assert all(math.isnan(value) for value in counts.values()) if reason else counts["hw/instructions_per_element"] > 0
 
 

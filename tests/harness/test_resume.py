@@ -97,6 +97,16 @@ def test_what_is_left_out_is_said_and_the_rest_is_run(toys, results):
         assert "## Left out\n\n- 2 runs: index: none above 1 here\n" in (folder / "report.md").read_text()
 
 
+def test_why_metrics_are_missing_is_said_where_one_looks(toys, results):
+    done = toys("behave='not know'", "when=2", "index=range(4)")
+    assert "no claim is decided by these runs\nnot known, 2 runs: toys have no clocks\n" in done.out
+    assert runs(results)["unknown"].fillna("").tolist() == ["", "", "toys have no clocks", "toys have no clocks"]
+    folder = results / "reports" / "runs"
+    assert "<h3>Not known</h3>" in (folder / "index.html").read_text()
+    assert "<li>2 runs: toys have no clocks</li>" in (folder / "index.html").read_text()
+    assert "## Not known\n\n- 2 runs: toys have no clocks\n" in (folder / "report.md").read_text()
+
+
 def test_changed_sources_are_run_again(toys, results, monkeypatch):
     toys("index=0,1")
     monkeypatch.setattr(machine, "source_digest", lambda: "of other sources")

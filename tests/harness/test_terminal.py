@@ -21,7 +21,12 @@ def shown(all_runs, verdicts=()):
 
 def test_the_terminal_shows_no_more_rows_than_fit():
     frame = pd.DataFrame({"run_id": map(str, range(30)), "index": range(30), "train/value": 1.0}).assign(
-        status="FINISHED", machine=machine.identity(), experiment_class="toys.Figured", grid="", say="[a,/b]"
+        status="FINISHED",
+        machine=machine.identity(),
+        experiment_class="toys.Figured",
+        grid="",
+        unknown=None,
+        say="[a,/b]",
     )
     frame.loc[0, "say"] = "[bold]"
     text = shown(frame)
@@ -44,7 +49,12 @@ def test_the_terminal_says_why_a_claim_could_not_be_read():
 
 def test_the_terminal_counts_what_diverged_and_leaves_it_out():
     frame = pd.DataFrame({"run_id": list("abcd"), "index": [1, 1, 2, 2], "train/value": [1.0, 1e9, 7.0, 8.0]}).assign(
-        status="FINISHED", machine=machine.identity(), experiment_class="toys.Figured", grid="", seed=[0, 1, 0, 1]
+        status="FINISHED",
+        machine=machine.identity(),
+        experiment_class="toys.Figured",
+        grid="",
+        unknown=None,
+        seed=[0, 1, 0, 1],
     )
     frame["train/diverged"] = [0.0, 1.0, 1.0, 1.0]
     rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in shown(frame).splitlines() if "│" in line]
@@ -53,14 +63,14 @@ def test_the_terminal_counts_what_diverged_and_leaves_it_out():
 
 def test_a_part_of_the_sweep_that_no_figure_fits_has_its_numbers_all_the_same():
     frame = pd.DataFrame({"run_id": ["a", "b"], "when": [1, 2], "train/value": [0.25, 0.5]}).assign(
-        status="FINISHED", machine=machine.identity(), experiment_class="toys.Figured", grid=""
+        status="FINISHED", machine=machine.identity(), experiment_class="toys.Figured", grid="", unknown=None
     )
     assert "0.25" in shown(frame)
 
 
 def test_a_single_run_has_its_numbers_too():
     frame = pd.DataFrame({"run_id": ["a"], "train/value": [0.25]}).assign(
-        status="FINISHED", machine=machine.identity(), experiment_class="toys.Figured", grid=""
+        status="FINISHED", machine=machine.identity(), experiment_class="toys.Figured", grid="", unknown=None
     )
     rows = [line.split("│")[1:-1] for line in shown(frame).splitlines() if "│" in line]
     assert [[cell.strip() for cell in row] for row in rows] == [["0.25"]]

@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -25,7 +25,7 @@ class Toy(Experiment):
     rows: int = 3
     pause: float = 0.0
     behave: Literal[
-        "well", "raise", "leave", "nonsense", "misname", "refuse", "leave out", "kill", "term", "interrupt"
+        "well", "raise", "leave", "nonsense", "misname", "refuse", "leave out", "not know", "kill", "term", "interrupt"
     ] = "well"
     when: int = -1
     once: str = ""  # a file that, if it is there, makes the toy behave
@@ -37,6 +37,9 @@ class Toy(Experiment):
             raise ValueError(f"index: {self.index}; should be anything else")
         if self.behave == "leave out" and self.index >= self.when:
             raise LeftOut(f"index: none above {self.when - 1} here")
+
+    def tags(self) -> Mapping[str, str]:
+        return {"null/toy": "toys have no clocks"} if self.behave == "not know" and self.index >= self.when else {}
 
     def run(self) -> Iterator[Row]:
         for step in range(self.rows):
