@@ -3,6 +3,7 @@
 simulate(addresses, [Cache(32768, 8), …])          what each level has and misses, of addresses or of a `Trace`
 """
 
+from kernels.memory import counters as counters
 from kernels.memory.bounds import lower_bound_bytes as lower_bound_bytes
 from kernels.memory.closed_forms import GatheredColumns as GatheredColumns
 from kernels.memory.closed_forms import GatheredRows as GatheredRows

@@ -63,6 +63,10 @@ class Walk:
     matrix: Matrix
     by: Literal["rows", "columns"] = "rows"
 
+    def __post_init__(self) -> None:
+        if self.by not in ("rows", "columns"):
+            raise ValueError(f"by: {self.by!r}; should be rows or columns")
+
     def trace(self) -> Trace:
         """The walk as loops."""
         m = self.matrix

@@ -21,6 +21,7 @@ from kernels.memory.streams import addresses_of
 from kernels.signatures import Kernel, reads, writes
 
 FIELDS = ("Ro", "Ra", "Ba", "Ch", "Co")
+HIGHEST = 1 << 48  # bytes in one row of each bank: the row itself has the bits above
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,13 @@ class Dram:
                 raise ValueError(f"{name}: {number}; should be a power of two")
         if self.row_bytes < self.line_bytes:
             raise ValueError(f"row_bytes: {self.row_bytes}; should be at least a line, {self.line_bytes}")
-        if sorted(self.fields) != sorted(FIELDS) or not self.mapping.startswith("Ro"):
+        if (size := self.channels * self.ranks * self.banks * self.row_bytes) > HIGHEST:
+            raise ValueError(f"channels · ranks · banks · row_bytes: {size}; should be at most {HIGHEST}")
+        if (
+            not isinstance(self.mapping, str)
+            or sorted(self.fields) != sorted(FIELDS)
+            or not self.mapping.startswith("Ro")
+        ):
             raise ValueError(
                 f"mapping: {self.mapping!r}; should be Ro, then Ra, Ba, Ch and Co in some order, as RoRaBaCoCh"
             )

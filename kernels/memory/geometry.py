@@ -55,7 +55,8 @@ class Cache:
 
 def fully_associative(size_bytes: int, line_bytes: int = 64, name: str = "") -> Cache:
     """A cache of one set: any line may be anywhere."""
-    return Cache(size_bytes, max(1, size_bytes // line_bytes), line_bytes, name)
+    lines = check.whole("size_bytes", size_bytes) // check.whole("line_bytes", line_bytes)
+    return Cache(size_bytes, max(1, lines), line_bytes, name)
 
 
 def tlb(entries: int, ways: int, page_bytes: int = PAGE_BYTES, name: str = "") -> Cache:

@@ -204,7 +204,7 @@ def _counts(accesses: float, misses: float, evictions: float, write_backs: float
 
 
 def _check_levels(caches: Sequence[Cache]) -> None:
-    if isinstance(caches, Cache) or not all(isinstance(cache, Cache) for cache in caches) or not caches:
+    if not isinstance(caches, Sequence) or not caches or not all(isinstance(cache, Cache) for cache in caches):
         raise ValueError(f"caches: {caches!r}; should be a list of at least one Cache, from the nearest on")
     for near, far in pairwise(caches):
         if far.line_bytes < near.line_bytes:

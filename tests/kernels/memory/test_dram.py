@@ -85,6 +85,8 @@ def test_nothing_asked_is_no_ratio():
 
 NONSENSE = {
     "banks: 12; should be a power of two": lambda: Dram(banks=12),
+    "mapping: None; should be Ro, then": lambda: Dram(mapping=None),
+    "channels · ranks · banks · row_bytes: 4611686018427387904; should be at most": lambda: Dram(1, 1, 1, 1 << 62),
     "channels: 0; should be a whole number of at least 1": lambda: Dram(channels=0),
     "row_bytes: 32; should be at least a line, 64": lambda: Dram(row_bytes=32),
     "mapping: 'RoRaBaCo'; should be Ro, then Ra, Ba, Ch and Co in some order": lambda: Dram(mapping="RoRaBaCo"),

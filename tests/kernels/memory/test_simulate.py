@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from naive_caches import NaiveCaches, same
 from refusals import refused
 
-from kernels.memory import Accesses, Cache, fully_associative, missed_by, passed_on, simulate, tlb
+from kernels.memory import Accesses, Cache, Matrix, Walk, fully_associative, missed_by, passed_on, simulate, tlb
 
 NAMES = ("X", "theta", "H")
 
@@ -122,11 +122,15 @@ NONSENSE = {
     "ways: 0; should be a whole number of at least 1": lambda: Cache(1024, 0),
     "size_bytes: 1000; should be a multiple of 512, ways · line_bytes = 8 · 64": lambda: Cache(1000, 8),
     "size_bytes: -64; should be a whole number of at least 1": lambda: Cache(-64, 1),
+    "line_bytes: 0; should be a whole number of at least 1": lambda: fully_associative(1024, 0),
+    "size_bytes: 'x'; should be a whole number of at least 1": lambda: fully_associative("x"),
+    "by: 'foo'; should be rows or columns": lambda: Walk(Matrix(2, 2, 4), by="foo"),
     "line_bytes: 48; should be a power of two, as 64": lambda: Cache(96, 2, 48),
     "ways: 2.0; should be a whole number of at least 1": lambda: Cache(128, 2.0),
     "entries: 10; should be a multiple of the ways, 4": lambda: tlb(10, 4),
     "page_bytes: 5000; should be a power of two, as 4096": lambda: tlb(8, 4, 5000),
     "caches: []; should be a list of at least one Cache, from the nearest on": lambda: simulate([0], []),
+    "caches: None; should be a list of at least one Cache, from the nearest on": lambda: simulate([0], None),
     "caches: lines of 32 bytes; should be of at least 64, as of the level before it": lambda: simulate(
         [0], [Cache(64, 1), Cache(64, 1, 32)]
     ),
