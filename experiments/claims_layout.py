@@ -69,11 +69,8 @@ def _cost(condition: Condition, hardly: bool, runs: pd.DataFrame, history: pd.Da
     floor = noise_floor(mine)
     far = np.log(mine["time/ratio"])
     run = mine.loc[far.abs().idxmax() if hardly else far.idxmin()]
-    batch = (
-        f"batch {run['batch_size']:.0f}"
-        if run["work"] == "epoch" and run["batch_size"] == run["batch_size"]
-        else "all at once"
-    )
+    in_batches = run["work"] == "epoch" and pd.notna(run["batch_size"])
+    batch = f"batch {run['batch_size']:.0f}" if in_batches else "all at once"
     known = f"{batch}, {run['samples']:.0f} samples of {run['features']:.0f} {run['dtype']}"
     which = f"{'furthest from 1' if hardly else 'least'} of {len(mine)} settings" if len(mine) > 1 else "only setting"
     return Evidence(

@@ -16,7 +16,7 @@ What can't be told is NaN (null, to MLflow), and `reasons` says why.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
@@ -148,10 +148,11 @@ def asked(geometry: Geometry) -> Asked:
     return Asked({**found.metrics, **models}, found.reasons, time.perf_counter() - start)
 
 
-def asked_by(work: Hashable, piece: Callable[[], Steady]) -> Asked:
+def asked_by(work: object, piece: Callable[[], Steady]) -> Asked:
     """What a simulation says of a piece of work, if this machine's caches are known and the work can be traced.
 
-    `work` says all that decides what `piece` makes: who asks for the same again, in whichever process, is told what was found.
+    The `repr` of `work` says all that decides what `piece` makes: who asks for the same again, in whichever process, is told
+    what was found.
     """
     start = time.perf_counter()
     caches, reasons = here()
