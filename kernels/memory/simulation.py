@@ -39,6 +39,8 @@ from kernels.memory.references import SIZE, Trace
 from kernels.memory.streams import Accesses, Stream, arrays_of, stream_of
 from kernels.memory.walker import walking
 
+# What came before a stream: nothing, one, or several in turn.
+Before = Stream | tuple[Stream, ...] | None
 # Sets are chosen for a sample in this order, so that those of a small one are far apart.
 _SCATTERED = [int(f"{number:06b}"[::-1], 2) for number in range(CLASSES)]
 
@@ -68,7 +70,7 @@ def simulate(
     caches: Sequence[Cache],
     whole_accesses: bool = False,
     sets_share: float = 1.0,
-    after: Stream | tuple[Stream, ...] | None = None,
+    after: Before = None,
 ) -> list[Level]:
     """Each level's accesses, hits, misses, evictions and write-backs: `stream` is uint64 addresses, `Accesses` or a `Trace`.
 
@@ -85,7 +87,7 @@ def simulate(
 
 
 def passed_on(
-    stream: Stream, caches: Sequence[Cache], after: Stream | tuple[Stream, ...] | None = None
+    stream: Stream, caches: Sequence[Cache], after: Before = None
 ) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
     """What the last level asks of memory: the addresses of lines, in their order; and whether they are written back to it."""
     _, addresses, written_back = levels_and_memory(stream, caches, after)
@@ -93,7 +95,7 @@ def passed_on(
 
 
 def levels_and_memory(
-    stream: Stream, caches: Sequence[Cache], after: Stream | tuple[Stream, ...] | None = None
+    stream: Stream, caches: Sequence[Cache], after: Before = None
 ) -> tuple[list[Level], NDArray[np.uint64], NDArray[np.bool_]]:
     """`simulate` and `passed_on` at once."""
     given = stream_of(stream)
@@ -124,7 +126,7 @@ class _Engine:
         caches: Sequence[Cache],
         whole: bool = False,
         share: float = 1.0,
-        after: Stream | tuple[Stream, ...] | None = None,
+        after: Before = None,
     ) -> None:
         _check_levels(caches)
         self._caches, self._whole, self._names = caches, whole, stream.names
