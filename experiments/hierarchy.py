@@ -140,7 +140,7 @@ def asked(geometry: Geometry) -> Asked:
     start = time.perf_counter()
     problem = geometry.problem()
     caches, _ = here()
-    found = asked_by(geometry, lambda: steady(problem, caches[-1]))
+    found = asked_by(geometry, lambda: steady(problem, caches))
     models = {"model/x_lines_per_element": lines_per_element(problem, caches[0].line_bytes if caches else LINE_BYTES)}
     if caches:
         bound = lower_bound_bytes(problem, sum(cache.size_bytes for cache in caches), again=True)

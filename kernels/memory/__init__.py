@@ -27,6 +27,7 @@ from kernels.memory.references import Trace as Trace
 from kernels.memory.reuse import ReuseDistances as ReuseDistances
 from kernels.memory.reuse import reuse_distance as reuse_distance
 from kernels.memory.simulation import Level as Level
+from kernels.memory.simulation import LongAgo as LongAgo
 from kernels.memory.simulation import levels_and_memory as levels_and_memory
 from kernels.memory.simulation import missed_by as missed_by
 from kernels.memory.simulation import passed_on as passed_on

@@ -33,14 +33,13 @@ from kernels.memory.lru import (
     LOW,
     MISSES,
     OPERANDS,
+    SHIFT,
     WRITE_BACKS,
 )
 from kernels.memory.references import SIZE, Trace
 from kernels.memory.streams import Accesses, Stream, arrays_of, stream_of
 from kernels.memory.walker import walking
 
-# What came before a stream: nothing, one, or several in turn.
-Before = Stream | tuple[Stream, ...] | None
 # Sets are chosen for a sample in this order, so that those of a small one are far apart.
 _SCATTERED = [int(f"{number:06b}"[::-1], 2) for number in range(CLASSES)]
 
@@ -63,6 +62,20 @@ class Level(Counts):
     cache: Cache
     operands: dict[str, Counts]
     misses_standard_error: float
+
+
+@dataclass(frozen=True)
+class LongAgo:
+    """What came so long before a stream that the last level alone remembers it, and goes there straight away.
+
+    It is as if it had gone through all of them where nothing in it comes twice, and what followed it has filled the nearer ones.
+    """
+
+    stream: Stream
+
+
+# What came before a stream: nothing, one, or several in turn.
+Before = Stream | LongAgo | tuple[Stream | LongAgo, ...] | None
 
 
 def simulate(
@@ -140,11 +153,14 @@ class _Engine:
             raise ValueError("whole_accesses: True; should be False with sets_share, since accesses span sets")
         self._asked = np.zeros(OPERANDS, np.int64)
         for before in after if isinstance(after, tuple) else () if after is None else (after,):
-            self._prepare(stream_of(before))
+            self._prepare(before)
 
-    def take(self, stream: Trace | Accesses, keep: bool = False) -> NDArray[np.uint64]:
-        """Let all of it go through the caches; what leaves the last one, if it is to be kept."""
-        line = self._caches[0].line_bytes
+    def take(self, stream: Trace | Accesses, keep: bool = False, first: int = 0) -> NDArray[np.uint64]:
+        """Let all of it go through the caches from the first one on; what leaves the last one, if it is to be kept."""
+        tables = np.ascontiguousarray(self.tables[:, first:])
+        longer = int(tables[0, 0, SHIFT])
+        tables[..., SHIFT] -= longer
+        shift, line, ways = self.shift + longer, self._caches[first].line_bytes, self._caches[first].ways
         if isinstance(stream, Trace):
             program = stream.program
             most = max((int(last - first) for _, _, first, last in program.operations), default=0)
@@ -153,24 +169,25 @@ class _Engine:
                 program.operations, program.references, program.lists, program.ranges, program.depth, most,
             )  # fmt: skip
             # Of a turn: every line of every reference; or where that is less, and jumps are taken, all of them once more for each.
-            ways = self._caches[0].ways
-            kernel, margin, tables = walking(), max(most * lines, 4 * ways * (ways + 1)), self.tables
+            kernel, margin = walking(), max(most * lines, 4 * ways * (ways + 1))
         else:
-            given = arrays_of(stream, self.shift)
-            kernel, margin, tables = feeding(), 2 + int(given[1].max(initial=1)) // line, self.tables[0]
+            given = arrays_of(stream, shift)
+            kernel, margin, tables = feeding(), 2 + int(given[1].max(initial=1)) // line, tables[0]
         buffers = np.empty((3, (len(self._caches) + 1) * (CHUNK + margin)), np.uint64)
-        state = buffers, self.entries, tables, self._counts, self._asked
-        left: NDArray[np.uint64] = kernel(*given, self.shift, self._whole, self._chosen, keep, *state)
+        state = buffers, self.entries, tables, self._counts[first:], self._asked
+        left: NDArray[np.uint64] = kernel(*given, shift, self._whole, self._chosen, keep, *state)
         return left
 
-    def _prepare(self, before: Trace | Accesses) -> None:
+    def _prepare(self, before: Stream | LongAgo) -> None:
         """Let what came before go through the caches, and count none of it."""
-        if before.names != self._names:
-            raise ValueError(f"after: operands {before.names}; should be {self._names}, like the stream's")
-        threads = len(before.threads) if isinstance(before, Trace) else 1
+        is_long_ago = isinstance(before, LongAgo)
+        stream = stream_of(before.stream if is_long_ago else before)
+        if stream.names != self._names:
+            raise ValueError(f"after: operands {stream.names}; should be {self._names}, like the stream's")
+        threads = len(stream.threads) if isinstance(stream, Trace) else 1
         if threads != len(self.tables):
             raise ValueError(f"after: {threads} threads; should be {len(self.tables)}, like the stream's")
-        self.take(before)
+        self.take(stream, first=len(self._caches) - 1 if is_long_ago else 0)
         self._counts[:], self._asked[:] = 0, 0
 
     def levels(self) -> list[Level]:

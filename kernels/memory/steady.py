@@ -1,11 +1,13 @@
 """What a pass misses in the long run, when it is taken again and again: for each number of X that it visits.
 
-A small pass is simulated whole, after itself. Of a long one some blocks are: the caches first get what an earlier pass leaves
-in them of X, as far as they can hold it, and the first half of the blocks; what the second half misses is counted.
+A small pass is simulated whole, after itself. Of a long one some blocks are: the last cache first gets what an earlier pass
+leaves of X, as far as it can hold that, all caches get the end of this, and the first half of the blocks; what the second half
+misses is counted.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +17,7 @@ from numpy.typing import NDArray
 from kernels._jit import uncollected
 from kernels.memory.geometry import Cache
 from kernels.memory.references import Gather, Loop, Reference, Trace
+from kernels.memory.simulation import LongAgo
 from kernels.memory.trace import OPERANDS, Problem, Recording, record
 from kernels.memory.tracing import Mark
 
@@ -33,13 +36,13 @@ class Steady:
     Small caches remember no more than the last of what came before.
     """
 
-    before: tuple[Trace, ...]
+    before: tuple[Trace | LongAgo, ...]
     piece: Trace
     elements: float
 
 
-def steady(problem: Problem, last: Cache, most: int = MOST) -> Steady:
-    """A piece of the pass, and what to simulate before it; `last` is the last of the caches that it is for.
+def steady(problem: Problem, caches: Sequence[Cache], most: int = MOST) -> Steady:
+    """A piece of the pass, and what to simulate before it, for those caches, from the nearest on.
 
     Raises NoTrace where the work is left to BLAS.
     """
@@ -49,9 +52,11 @@ def steady(problem: Problem, last: Cache, most: int = MOST) -> Steady:
         visited = problem.visits.size or problem.samples
         return Steady((recorded.trace,), recorded.trace, visited * problem.features)
     first, second, samples = _halves(recorded)
-    own, *of_others = _left_over(problem, recorded, last)
-    left = Trace(((*own, *_lines_of(recorded, last)), *of_others), OPERANDS)
-    return Steady((left, first), second, samples * problem.features / recorded.team)
+    *nearer, last = caches
+    first_of_all = LongAgo(Trace(tuple(_left_over(problem, recorded, caches, last)), OPERANDS))
+    own, *of_others = _left_over(problem, recorded, caches, nearer[-1]) if nearer else [()] * problem.threads
+    lately = Trace(((*own, *_lines_of(recorded, last)), *of_others), OPERANDS)
+    return Steady((first_of_all, lately, first), second, samples * problem.features / recorded.team)
 
 
 def _halves(recorded: Recording) -> tuple[Trace, Trace, int]:
@@ -76,22 +81,24 @@ def _lines_of(recorded: Recording, last: Cache) -> tuple[Loop, ...]:
     )
 
 
-def _left_over(problem: Problem, recorded: Recording, last: Cache) -> list[tuple[Loop, ...]]:
-    """What an earlier pass may have left of X, by the thread that asked for it: all, or the samples that came last.
+def _left_over(problem: Problem, recorded: Recording, caches: Sequence[Cache], cache: Cache) -> list[tuple[Loop, ...]]:
+    """What an earlier pass may have left of X in one of the caches, by the thread that asked for it: the samples that came last.
 
-    Of what is larger and was gone through in turn, nothing is found again.
+    Of what is larger than the last cache and was gone through in turn, nothing is found again.
     """
     layout, itemsize = problem.objective.layout, np.dtype(problem.dtype).itemsize
     rows, columns = layout.shape(problem.samples, problem.features)
     size, visits = rows * columns * itemsize, problem.visits
-    if not visits.size and size > ENOUGH * last.size_bytes:
+    if not visits.size and size > ENOUGH * caches[-1].size_bytes:
         return [()] * problem.threads
     groups = max(1, sum(map(bool, recorded.trace.threads)) // recorded.team)
-    if layout.features_first and (not visits.size or size <= last.size_bytes):
-        samples: list[Any] = _shares(range(problem.samples), groups)
+    room = int(ENOUGH * cache.size_bytes) * (1 if cache.shared else problem.threads)
+    if layout.features_first and (not visits.size or size <= cache.size_bytes):
+        own = 1 + room // (rows * itemsize * groups)
+        samples: list[Any] = [share[-own:] for share in _shares(range(problem.samples), groups)]
     else:
-        lines = rows if layout.features_first else -(-columns * itemsize // last.line_bytes)
-        samples = _latest(problem, int(ENOUGH * last.size_bytes) // (lines * last.line_bytes) + 1, groups)
+        lines = rows if layout.features_first else -(-columns * itemsize // cache.line_bytes)
+        samples = _latest(problem, 1 + room // (lines * cache.line_bytes), groups)
     slices = _shares(range(problem.features), recorded.team)
     left = [_of_x(problem, group, features) for group in samples for features in slices]
     return left + [()] * (problem.threads - len(left))
@@ -122,9 +129,11 @@ def _latest(problem: Problem, count: int, groups: int) -> list[NDArray[np.int64]
     visits = problem.visits if problem.visits.size else np.arange(problem.samples)
     batch = problem.batch if problem.work == "epoch" else visits.size
     first = max(0, visits.size - batch - count) // batch * batch
-    batches = [_shares(visits[start : start + batch], groups) for start in range(first, visits.size, batch)]
+    place = np.arange(first, visits.size)
+    size = np.minimum(batch, visits.size - place // batch * batch)  # of the batch that it is in
+    owner = -(-(place % batch + 1) * groups // size) - 1  # as `_shares` has it
     own = -(-count // groups)
-    return [np.concatenate(shares)[-own:] for shares in zip(*batches, strict=True)]
+    return [visits[place[owner == group]][-own:] for group in range(groups)]
 
 
 def _shares(of: Any, number: int) -> list[Any]:

@@ -24,7 +24,7 @@ def test_a_piece_misses_in_proportion_what_the_whole_misses_after_itself(work, b
     m, n = 3000, 100
     visits = np.random.default_rng(0).permutation(m) if order == "shuffled" else None
     p = Problem(work, Objective("softmax", layout=layout), m, n, 3, "float32", visits, batch)
-    piece, whole = steady(p, caches[-1]), trace(p)
+    piece, whole = steady(p, caches), trace(p)
     assert piece.elements < m * n / 2
     found = [level.misses / piece.elements for level in simulate(piece.piece, caches, after=piece.before)]
     expected = [level.misses / (m * n) for level in simulate(whole, caches, after=whole)]
@@ -43,7 +43,7 @@ def test_so_it_does_with_threads_that_share_the_last_cache(layout, order, batch)
         caches = Cache(8 << 10, 8, name="l1"), Cache(64 << 10, 16, name="l2"), Cache(third, 16, name="l3", shared=True)
         visits = np.random.default_rng(0).permutation(m) if order == "shuffled" else None
         p = Problem("epoch", Objective("softmax", layout=layout), m, n, 10, "float32", visits, batch, threads=2)
-        piece, whole = steady(p, caches[-1]), trace(p)
+        piece, whole = steady(p, caches), trace(p)
         found = [level.misses / piece.elements for level in simulate(piece.piece, caches, after=piece.before)]
         expected = [level.misses / (m * n) for level in simulate(whole, caches, after=whole)]
         assert found == pytest.approx(expected, rel=0.15, abs=0.004)
@@ -51,14 +51,14 @@ def test_so_it_does_with_threads_that_share_the_last_cache(layout, order, batch)
 
 def test_where_blocks_differ_in_size_there_is_a_piece_too(monkeypatch):
     monkeypatch.setattr(sums, "WORK_PER_PARTIAL", 1 << 10)  # parts of 93 samples, and of 94
-    piece = steady(Problem("fused", Objective("softmax", layout="columns"), 3000, 100, 3, "float32"), SMALL[-1])
+    piece = steady(Problem("fused", Objective("softmax", layout="columns"), 3000, 100, 3, "float32"), SMALL)
     assert 0 < 8 * piece.elements < 3000 * 100
     assert piece.piece.accesses()["X"] > 0
 
 
 def test_a_short_pass_is_taken_whole():
     p = Problem("fused", Objective("squared"), 20, 4)
-    piece = steady(p, SMALL[-1])
+    piece = steady(p, SMALL)
     assert piece.elements == 80
     assert piece.before[-1].accesses() == piece.piece.accesses() == trace(p).accesses()
 
