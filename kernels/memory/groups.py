@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from kernels import plain
-from kernels.memory.references import Loop, Reference
+from kernels.memory.references import Gather, Loop, Reference
 from kernels.memory.tracing import Tape, Tracer
 
 
@@ -64,6 +63,7 @@ def _moving(body: Sequence[Loop | Reference], moves: Sequence[tuple[Tracer, int]
             moved.append(Loop(part.count, _moving(part.body, moves)))
             continue
         by = next((by for array, by in moves if array.address <= part.base < array.end), 0)
-        gather = part.gather and replace(part.gather, strides=(0, *part.gather.strides))
-        moved.append(replace(part, strides=(by, *part.strides), gather=gather))
+        old = part.gather
+        gather = old and Gather(old.index, old.stride, old.start, (0, *old.strides))
+        moved.append(part._replace(strides=(by, *part.strides), gather=gather))
     return tuple(moved)

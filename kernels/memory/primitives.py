@@ -79,7 +79,7 @@ class Primitives(Sharing):
     # Tiles
 
     def dot_tile(self, A, rows, ahead, beyond, first, height, some, offset, length, B, j, width, out, at, add, half):
-        own = [rows.values[first + min(r, some - 1)] for r in range(height)]
+        own = [rows.values.item(first + min(r, some - 1)) for r in range(height)]
         self._tape.add(Loop(some, self._numbers(rows, ahead, first)))
 
         def of_vectors(v: int, numbers: int, *stride: int) -> tuple[Reference, ...]:
@@ -259,7 +259,7 @@ class Primitives(Sharing):
         """So many numbers of each of some rows: of neighbours by a stride, of others by their list."""
         own = rows.values[first : first + count].copy()  # the kernel writes the next block's there
         if (np.diff(own) == 1).all():
-            return A.reference((own[0], column), A.step(0), numbers=numbers)
+            return A.reference((own.item(0), column), A.step(0), numbers=numbers)
         gather = Gather(own, A.step(0), 0, (1,))
         return Reference(A.operand, A.at(0, column), (), numbers * A.itemsize, gather=gather)
 

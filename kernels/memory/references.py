@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,8 +41,7 @@ class Gather:
     strides: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True)
-class Reference:
+class Reference(NamedTuple):  # a pass has them by the thousands: made in a third of the time that a dataclass takes
     """An access of `size_bytes` at base + Σ strides · counters + what it gathers, in bytes; strides from the outermost loop on.
 
     Strides that are left out, of the innermost loops, are 0.
@@ -86,13 +85,11 @@ class Trace:
     names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        used = {each.operand: None for body in self.threads for each in _references(body)}
-        object.__setattr__(self, "names", self.names or tuple(used))
+        if not self.names:
+            used = {each.operand: None for body in self.threads for each in _references(body)}
+            object.__setattr__(self, "names", tuple(used))
         if len(self.names) > OPERANDS:
             raise ValueError(f"names: {len(self.names)}, {', '.join(self.names)}; should be {OPERANDS} at most")
-        unknown = [name for name in used if name not in self.names]
-        if unknown:
-            raise ValueError(f"names: {', '.join(self.names)}; should have {', '.join(unknown)} too")
 
     @classmethod
     def of(cls, *body: Loop | Reference) -> Self:
@@ -137,19 +134,6 @@ def _depth(body: Sequence[Loop | Reference]) -> int:
     return max((1 + _depth(each.body) for each in body if isinstance(each, Loop)), default=0)
 
 
-def _reach(name: str, start: int, strides: tuple[int, ...], around: tuple[int, ...]) -> tuple[int, int]:
-    """The least and the most of start + Σ strides · counters."""
-    if len(strides) > len(around):
-        raise ValueError(f"strides: {strides} of {name}; should be {len(around)} at most, one for each loop around it")
-    low = high = start
-    for stride, count in zip(strides, around, strict=False):
-        if stride < 0:
-            low += stride * (count - 1)
-        else:
-            high += stride * (count - 1)
-    return low, high
-
-
 class _Compiler:
     """Writes the tables, one operation after the other."""
 
@@ -157,9 +141,11 @@ class _Compiler:
         self._trace = trace
         self._codes = {name: number << 3 for number, name in enumerate(trace.names)}
         self._depth = max(1, max(map(_depth, trace.threads), default=0))
-        self._none = [0] * self._depth
+        self._none = (0,) * self._depth
+        # What `_along` found: references have few strides between them.
+        self._known: dict[tuple[tuple[int, ...], tuple[int, ...]], tuple[int, int, tuple[int, ...]]] = {}
         self._operations: list[tuple[int, int, int, int]] = []
-        self._references: list[list[int]] = []
+        self._references: list[tuple[int, ...]] = []
         self._lists: list[NDArray[np.int64]] = []
         self._starts: dict[int, int] = {}  # of each list of indices, by its identity
         self._length = 0
@@ -207,28 +193,39 @@ class _Compiler:
         self._references += [self._row(each, around) for each in references]
         self._operations.append((RUN, count, first, len(self._references)))
 
-    def _row(self, reference: Reference, around: tuple[int, ...]) -> list[int]:
-        name, gather, size = reference.operand, reference.gather, reference.size_bytes
+    def _row(self, reference: Reference, around: tuple[int, ...]) -> tuple[int, ...]:
+        name, base, strides, size, write, gather = reference
+        if name not in self._codes:
+            raise ValueError(f"names: {', '.join(self._codes)}; should have {name} too")
         if size < 1:
             raise ValueError(f"size_bytes of {name}: {size}; should be a whole number of at least 1")
-        low, high = _reach(name, reference.base, reference.strides, around)
-        row = [reference.base, size, self._codes[name] | reference.write]
-        strides = gather.strides if gather else ()
-        if gather is None:
-            row += [NO_LIST, 0, 0]
-        else:
-            first, last = _reach(name, gather.start, strides, around)
+        low, high, along = self._along(name, strides, around)
+        place: tuple[int, ...] = (NO_LIST, 0, 0)
+        low, high, places = low + base, high + base, self._none
+        if gather is not None:
+            first, last, places = self._along(name, gather.strides, around)
+            first, last = first + gather.start, last + gather.start
             if first < 0 or last >= gather.index.size:
                 raise ValueError(f"gather of {name}: places {first}..{last}; should be in 0..{gather.index.size - 1}")
-            row += [self._start(gather.index), gather.start, gather.stride]
+            place = self._start(gather.index), gather.start, gather.stride
             reached = gather.stride * int(gather.index.min()), gather.stride * int(gather.index.max())
             low, high = low + min(reached), high + max(reached)
         if low < 0 or high + size > HIGHEST:
             raise ValueError(f"addresses of {name}: {low:#x}..{high + size - 1:#x}; should be in 0..{HIGHEST - 1:#x}")
-        for each in (reference.strides, strides):
-            row += each
-            row += self._none[len(each) :]
-        return row
+        return base, size, self._codes[name] | write, *place, *along, *places
+
+    def _along(
+        self, name: str, strides: tuple[int, ...], around: tuple[int, ...]
+    ) -> tuple[int, int, tuple[int, ...]]:
+        """The least and the most of Σ strides · counters; and the strides, of all loops that there may be."""
+        if (strides, around) not in self._known:
+            if len(strides) > len(around):
+                should = f"{len(around)} at most, one for each loop around it"
+                raise ValueError(f"strides: {strides} of {name}; should be {should}")
+            ends = [stride * (count - 1) for stride, count in zip(strides, around, strict=False)]
+            low, high = sum(end for end in ends if end < 0), sum(end for end in ends if end > 0)
+            self._known[strides, around] = low, high, (*strides, *self._none[len(strides) :])
+        return self._known[strides, around]
 
     def _start(self, index: NDArray[np.int64]) -> int:
         if id(index) not in self._starts:

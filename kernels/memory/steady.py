@@ -1,8 +1,8 @@
 """What a pass misses in the long run, when it is taken again and again: for each number of X that it visits.
 
 A small pass is simulated whole, after itself. Of a long one some blocks are: the last cache first gets what an earlier pass
-leaves of X, as far as it can hold that, all caches get the end of this, and the first half of the blocks; what the second half
-misses is counted.
+leaves of X, as far as it can hold that, all caches get the end of this, and the first third of the blocks; what the others miss
+is counted.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from kernels.memory.trace import OPERANDS, Problem, Recording, record
 from kernels.memory.tracing import Mark
 
 # Loops and references of each thread that are written down.
-MOST = 700
+MOST = 500
 # Where samples lie side by side, so many at least: some lines of them.
-SAMPLES = 128
+SAMPLES = 96
 # So many times what the last cache holds is enough to fill it.
 ENOUGH = 1.5
 
@@ -51,7 +51,7 @@ def steady(problem: Problem, caches: Sequence[Cache], most: int = MOST) -> Stead
     if recorded.is_whole:
         visited = problem.visits.size or problem.samples
         return Steady((recorded.trace,), recorded.trace, visited * problem.features)
-    first, second, samples = _halves(recorded)
+    first, second, samples = _parts(recorded)
     *nearer, last = caches
     first_of_all = LongAgo(Trace(tuple(_left_over(problem, recorded, caches, last)), OPERANDS))
     own, *of_others = _left_over(problem, recorded, caches, nearer[-1]) if nearer else [()] * problem.threads
@@ -59,15 +59,15 @@ def steady(problem: Problem, caches: Sequence[Cache], most: int = MOST) -> Stead
     return Steady((first_of_all, lately, first), second, samples * problem.features / recorded.team)
 
 
-def _halves(recorded: Recording) -> tuple[Trace, Trace, int]:
-    """The recording up to where each thread has seen half of its samples, the rest, and how many the threads visit in that."""
+def _parts(recorded: Recording) -> tuple[Trace, Trace, int]:
+    """The recording up to where each thread has seen a third of its samples, the rest, and how many the threads visit in that."""
     first, rest, samples = [], [], 0
     for body, marks in zip(recorded.trace.threads, recorded.marks, strict=True):
         *blocks, end = marks or [Mark(len(body), 0)]  # a thread may have had nothing to do
-        middle = next((mark for mark in blocks if 2 * mark.samples >= end.samples), blocks[-1] if blocks else end)
-        first.append(body[: middle.length])
-        rest.append(body[middle.length :])
-        samples += end.samples - middle.samples
+        cut = next((mark for mark in blocks if 3 * mark.samples >= end.samples), blocks[-1] if blocks else end)
+        first.append(body[: cut.length])
+        rest.append(body[cut.length :])
+        samples += end.samples - cut.samples
     return Trace(tuple(first), OPERANDS), Trace(tuple(rest), OPERANDS), samples
 
 

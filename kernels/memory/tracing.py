@@ -26,7 +26,7 @@ from kernels.memory.references import Loop, Reference
 LINE_BYTES = 64
 # From one array to the next: Numba keeps this much for itself in front of each.
 HEADER_BYTES = 64
-# So many blocks of samples are written down at least: the first half for what the caches hold by then.
+# So many blocks of samples are written down at least: the first for what the caches hold by then.
 BLOCKS = 2
 
 
@@ -104,13 +104,10 @@ class Tracer:
         strides: tuple[int, ...] | None = None,
     ) -> None:  # fmt: skip
         self.tape, self.operand, self.shape, self.dtype = tape, operand, tuple(map(int, shape)), np.dtype(dtype)
+        self.itemsize = self.dtype.itemsize
         self.address = tape.room(operand, self.nbytes) if address is None else address
         lengths = (*self.shape[1:], 1)
         self.strides = strides or tuple(math.prod(lengths[i:]) for i in range(len(self.shape)))
-
-    @property
-    def itemsize(self) -> int:
-        return self.dtype.itemsize
 
     @property
     def ndim(self) -> int:
@@ -134,7 +131,7 @@ class Tracer:
 
     def at(self, *index: int) -> int:
         """The address of a number."""
-        return self.address + self.dtype.itemsize * int(sum(map(mul, index, self.strides)))
+        return self.address + self.itemsize * sum(map(mul, index, self.strides))
 
     def step(self, axis: int) -> int:
         """How many bytes one number is from the next along an axis."""
@@ -142,7 +139,8 @@ class Tracer:
 
     def reference(self, index: tuple[int, ...], *strides: int, numbers: int = 1, write: bool = False) -> Reference:
         """So many neighbouring numbers from `index` on; strides, in bytes, are those of the loops around."""
-        return Reference(self.operand, self.at(*index), strides, numbers * self.itemsize, write)
+        at = self.address + self.itemsize * sum(map(mul, index, self.strides))
+        return Reference(self.operand, at, strides, numbers * self.itemsize, write)
 
     def __getitem__(self, index: Any) -> Any:
         given = index if isinstance(index, tuple) else (index,)
