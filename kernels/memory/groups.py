@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kernels import plain
 from kernels.memory.references import Gather, Loop, Reference
@@ -25,13 +26,17 @@ class Groups:
             k = B.shape[0]
             height = plain.SLIM if k == 1 else plain.TALL
             is_slim, done = k == 1 and length <= plain.SLIM * self._lanes(A), 0
-            if not is_slim and count >= 2 * height and (np.diff(rows.values[:count]) == 1).all():
+            if not is_slim and count >= 2 * height:
+                picks = rows.values[:count].copy()  # the kernel writes the next block's there
+                neighbours = (np.diff(picks) == 1).all()
+                first = rows if neighbours else rows.instead(np.arange(height))
                 with self._tape.aside() as body:
-                    dots(A, rows, ahead, beyond, height, offset, length, B, out, at, add, half)
+                    dots(A, first, ahead, beyond, height, offset, length, B, out, at, add, half)
                 lists = ((rows, height * rows.step(0)), (ahead, height * ahead.step(0)))
-                moves = ((A, height * A.step(0)), *lists, (out, height * out.step(1)))
+                moves = ((A, height * A.step(0) if neighbours else 0), *lists, (out, height * out.step(1)))
                 done = count - count % height
-                self._tape.add(Loop(count // height, _moving(body, moves)))
+                tiles = _moving(body, moves)
+                self._tape.add(Loop(count // height, tiles if neighbours else _picked(tiles, A, picks, height)))
             if done < count:
                 dots(A, rows[done:], ahead[done:], beyond, count - done, offset, length, B, out, at + done, add, half)
 
@@ -67,3 +72,23 @@ def _moving(body: Sequence[Loop | Reference], moves: Sequence[tuple[Tracer, int]
         gather = old and Gather(old.index, old.stride, old.start, (0, *old.strides))
         moved.append(part._replace(strides=(by, *part.strides), gather=gather))
     return tuple(moved)
+
+
+def _picked(
+    body: Sequence[Loop | Reference], A: Tracer, picks: NDArray[np.int64], height: int
+) -> tuple[Loop | Reference, ...]:
+    """What is in a loop around: each time, rows 0, 1, … of A stand for the next of those that are picked."""
+    picked: list[Loop | Reference] = []
+    for part in body:
+        if isinstance(part, Loop):
+            picked.append(Loop(part.count, _picked(part.body, A, picks, height)))
+        elif A.address <= part.base < A.end:
+            row = (part.base - A.address) // A.step(0)
+            picked.append(
+                part._replace(
+                    base=part.base - row * A.step(0), gather=Gather(picks, A.step(0), row, (height,))
+                )
+            )
+        else:
+            picked.append(part)
+    return tuple(picked)

@@ -192,6 +192,10 @@ class Listed(Tracer):
         super().__init__(tape, operand, values.shape, values.dtype, address, strides)
         self.values = values
 
+    def instead(self, values: NDArray[Any]) -> Listed:
+        """Other numbers in the same place."""
+        return Listed(self.tape, self.operand, values, self.address, self.strides)
+
     def __getitem__(self, index: Any) -> Any:
         part = super().__getitem__(index)
         if isinstance(part, Tracer):
