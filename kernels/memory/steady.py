@@ -41,13 +41,17 @@ class Steady:
     elements: float
 
 
-def steady(problem: Problem, caches: Sequence[Cache], most: int = MOST) -> Steady:
+def steady(problem: Problem, caches: Sequence[Cache], most: int = MOST, samples: int = SAMPLES) -> Steady:
     """A piece of the pass, and what to simulate before it, for those caches, from the nearest on.
+
+    The trace of each thread ends with the block where it has `most` loops and references; and, where samples lie side by side, so
+    many `samples`: in a shuffled order all features of one are found or missed together, and that of 64 has a standard
+    deviation of 0.06 of them.
 
     Raises NoTrace where the work is left to BLAS.
     """
     with uncollected():
-        recorded = record(problem, most, SAMPLES if problem.objective.layout.features_first else 0)
+        recorded = record(problem, most, samples if problem.objective.layout.features_first else 0)
     if recorded.is_whole:
         visited = problem.visits.size or problem.samples
         return Steady((recorded.trace,), recorded.trace, visited * problem.features)

@@ -43,7 +43,7 @@ def test_so_it_does_with_threads_that_share_the_last_cache(layout, order, batch)
         caches = Cache(8 << 10, 8, name="l1"), Cache(64 << 10, 16, name="l2"), Cache(third, 16, name="l3", shared=True)
         visits = np.random.default_rng(0).permutation(m) if order == "shuffled" else None
         p = Problem("epoch", Objective("softmax", layout=layout), m, n, 10, "float32", visits, batch, threads=2)
-        piece, whole = steady(p, caches), trace(p)
+        piece, whole = steady(p, caches, samples=384), trace(p)
         found = [level.misses / piece.elements for level in simulate(piece.piece, caches, after=piece.before)]
         expected = [level.misses / (m * n) for level in simulate(whole, caches, after=whole)]
         assert found == pytest.approx(expected, rel=0.15, abs=0.004)
