@@ -85,9 +85,7 @@ def _picked(
         elif A.address <= part.base < A.end:
             row = (part.base - A.address) // A.step(0)
             picked.append(
-                part._replace(
-                    base=part.base - row * A.step(0), gather=Gather(picks, A.step(0), row, (height,))
-                )
+                part._replace(base=part.base - row * A.step(0), gather=Gather(picks, A.step(0), row, (height,)))
             )
         else:
             picked.append(part)

@@ -214,9 +214,7 @@ class _Compiler:
             raise ValueError(f"addresses of {name}: {low:#x}..{high + size - 1:#x}; should be in 0..{HIGHEST - 1:#x}")
         return base, size, self._codes[name] | write, *place, *along, *places
 
-    def _along(
-        self, name: str, strides: tuple[int, ...], around: tuple[int, ...]
-    ) -> tuple[int, int, tuple[int, ...]]:
+    def _along(self, name: str, strides: tuple[int, ...], around: tuple[int, ...]) -> tuple[int, int, tuple[int, ...]]:
         """The least and the most of Σ strides · counters; and the strides, of all loops that there may be."""
         if (strides, around) not in self._known:
             if len(strides) > len(around):

@@ -157,7 +157,7 @@ class _Engine:
 
     def take(self, stream: Trace | Accesses, keep: bool = False, first: int = 0) -> NDArray[np.uint64]:
         """Let all of it go through the caches from the first one on; what leaves the last one, if it is to be kept."""
-        tables = np.ascontiguousarray(self.tables[:, first:])
+        tables = self.tables[:, first:].copy()
         longer = int(tables[0, 0, SHIFT])
         tables[..., SHIFT] -= longer
         shift, line, ways = self.shift + longer, self._caches[first].line_bytes, self._caches[first].ways
@@ -180,14 +180,16 @@ class _Engine:
 
     def _prepare(self, before: Stream | LongAgo) -> None:
         """Let what came before go through the caches, and count none of it."""
-        is_long_ago = isinstance(before, LongAgo)
-        stream = stream_of(before.stream if is_long_ago else before)
+        if isinstance(before, LongAgo):
+            stream, first = stream_of(before.stream), len(self._caches) - 1
+        else:
+            stream, first = stream_of(before), 0
         if stream.names != self._names:
             raise ValueError(f"after: operands {stream.names}; should be {self._names}, like the stream's")
         threads = len(stream.threads) if isinstance(stream, Trace) else 1
         if threads != len(self.tables):
             raise ValueError(f"after: {threads} threads; should be {len(self.tables)}, like the stream's")
-        self.take(stream, first=len(self._caches) - 1 if is_long_ago else 0)
+        self.take(stream, first=first)
         self._counts[:], self._asked[:] = 0, 0
 
     def levels(self) -> list[Level]:

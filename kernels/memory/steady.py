@@ -55,12 +55,12 @@ def steady(problem: Problem, caches: Sequence[Cache], most: int = MOST, samples:
     if recorded.is_whole:
         visited = problem.visits.size or problem.samples
         return Steady((recorded.trace,), recorded.trace, visited * problem.features)
-    first, second, samples = _parts(recorded)
+    first, rest, visited = _parts(recorded)
     *nearer, last = caches
-    first_of_all = LongAgo(Trace(tuple(_left_over(problem, recorded, caches, last)), OPERANDS))
+    long_ago = LongAgo(Trace(tuple(_left_over(problem, recorded, caches, last)), OPERANDS))
     own, *of_others = _left_over(problem, recorded, caches, nearer[-1]) if nearer else [()] * problem.threads
     lately = Trace(((*own, *_lines_of(recorded, last)), *of_others), OPERANDS)
-    return Steady((first_of_all, lately, first), second, samples * problem.features / recorded.team)
+    return Steady((long_ago, lately, first), rest, visited * problem.features / recorded.team)
 
 
 def _parts(recorded: Recording) -> tuple[Trace, Trace, int]:

@@ -131,7 +131,8 @@ class Tracer:
 
     def at(self, *index: int) -> int:
         """The address of a number."""
-        return self.address + self.itemsize * sum(map(mul, index, self.strides))
+        place: int = sum(map(mul, index, self.strides))
+        return self.address + self.itemsize * place
 
     def step(self, axis: int) -> int:
         """How many bytes one number is from the next along an axis."""
@@ -139,8 +140,7 @@ class Tracer:
 
     def reference(self, index: tuple[int, ...], *strides: int, numbers: int = 1, write: bool = False) -> Reference:
         """So many neighbouring numbers from `index` on; strides, in bytes, are those of the loops around."""
-        at = self.address + self.itemsize * sum(map(mul, index, self.strides))
-        return Reference(self.operand, at, strides, numbers * self.itemsize, write)
+        return Reference(self.operand, self.at(*index), strides, numbers * self.itemsize, write)
 
     def __getitem__(self, index: Any) -> Any:
         given = index if isinstance(index, tuple) else (index,)

@@ -119,6 +119,11 @@ def test_more_operands_than_are_told_apart_are_refused():
         Trace.of(*(Reference(f"operand{i}", 0) for i in range(9)))
 
 
+def test_an_operand_that_has_no_name_is_refused():
+    with refused("names: X, H; should have theta too"):
+        simulate(Trace(((Reference("theta", 0),),), ("X", "H")), [Cache(64, 1)])
+
+
 def test_strides_without_a_loop_are_refused():
     with refused("strides: (4, 4) of X; should be 1 at most, one for each loop around it"):
         simulate(Trace.of(Loop(3, (Reference("X", 0, (4, 4)),))), [Cache(64, 1)])

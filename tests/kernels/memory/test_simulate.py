@@ -9,7 +9,18 @@ from hypothesis import strategies as st
 from naive_caches import NaiveCaches, same
 from refusals import refused
 
-from kernels.memory import Accesses, Cache, Matrix, Walk, fully_associative, missed_by, passed_on, simulate, tlb
+from kernels.memory import (
+    Accesses,
+    Cache,
+    LongAgo,
+    Matrix,
+    Walk,
+    fully_associative,
+    missed_by,
+    passed_on,
+    simulate,
+    tlb,
+)
 
 NAMES = ("X", "theta", "H")
 
@@ -62,6 +73,30 @@ def test_each_access_is_missed_by_as_many_levels_as_are_counted(stream, caches):
     depths = missed_by(stream, caches)
     levels = simulate(stream, caches, whole_accesses=True)
     assert [int((depths > i).sum()) for i in range(len(caches))] == [level.misses for level in levels]
+
+
+@given(streams(), streams(), hierarchies())
+def test_what_came_before_leaves_the_caches_as_they_are_and_is_not_counted(before, stream, caches):
+    parts = (
+        np.concatenate([getattr(before, of), getattr(stream, of)])
+        for of in ("addresses", "sizes", "writes", "operands")
+    )
+    both, first = simulate(Accesses(*parts, NAMES), caches), simulate(before, caches)
+    for found, total, already in zip(simulate(stream, caches, after=before), both, first, strict=True):
+        for name in ("accesses", "hits", "misses", "evictions", "write_backs"):
+            assert getattr(found, name) == getattr(total, name) - getattr(already, name)
+
+
+@given(st.integers(0, 2**32), hierarchies())
+def test_what_came_long_ago_is_in_the_last_level_as_if_it_had_gone_through_all(seed, caches):
+    """Lines that come once, in any order; then as much as fills the nearer levels; then some of all that."""
+    rng, line = np.random.default_rng(seed), caches[-1].line_bytes
+    long_ago = (line * rng.permutation(300)).astype(np.uint64)
+    near, room = caches[0].line_bytes, sum(cache.size_bytes for cache in caches[:-1])
+    lately = (1000 * line + np.arange(0, room, near)).astype(np.uint64)
+    stream = rng.choice(np.concatenate([long_ago, lately]), 200)
+    straight = simulate(stream, caches, after=(LongAgo(long_ago), lately))
+    assert straight == simulate(stream, caches, after=(long_ago, lately))
 
 
 def test_the_public_door_takes_addresses():
