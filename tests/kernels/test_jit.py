@@ -173,6 +173,7 @@ def test_one_signature_whatever_the_form_of_the_arguments(loss, layout):
         assert len(kernel.signatures) == 1, name
 
 
+@pytest.mark.slow
 @compiled
 def test_each_kernel_is_made_once_and_has_a_name_of_its_own():
     made = [

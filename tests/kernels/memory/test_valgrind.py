@@ -89,7 +89,6 @@ CHOSEN = {
 MORE = 12  # passes over one X than over the other
 
 
-@pytest.mark.emulated
 @pytest.mark.skipif(numba.config.DISABLE_JIT, reason="plain Python has no machine code")
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="the features are named as x86 has them")
 @pytest.mark.parametrize("order", ["sequential", "shuffled"])
