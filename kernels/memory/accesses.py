@@ -18,7 +18,7 @@ def put(buffer, count, first, last, code, whole, chosen):
     """
     for line in range(first, last + np.uint64(1)):
         if chosen[np.int64(line & np.uint64(chosen.size - 1))]:
-            buffer[count] = event_of(line, code, whole and line < last)
+            buffer[np.uint64(count)] = event_of(line, code, whole and line < last)
             count += 1
     return count
 

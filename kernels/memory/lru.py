@@ -100,15 +100,16 @@ def draining() -> Kernel:
 @inline
 def pass_through(events, count, out, entries, known, misses, evictions, write_backs):
     """One level: how many events it has for the next one, in `out`. What is counted is so by class of sets and operand."""
+    # Places are unsigned: of others Numba asks each time whether they count from the end.
     offset, sets, mask, ways = known[OFFSET], known[SETS], known[MASK], known[WAYS]
     longer, n, i, begin, missed = np.uint64(known[SHIFT]), 0, 0, 0, False
     soon = AHEAD if sets * ways > NEAR else count
     while i < count:
         if i + soon < count:
-            start = offset + set_of(events[i + soon] >> _LOW >> longer, sets, mask) * ways
+            start = offset + set_of(events[np.uint64(i + soon)] >> _LOW >> longer, sets, mask) * ways
             fetch(entries, start)
             fetch(entries, start + ways - 1)
-        event = events[i]
+        event = events[np.uint64(i)]
         line, what = event >> _LOW >> longer, event & _WHAT
         start = offset + set_of(line, sets, mask) * ways
         entry = line << _LOW | event & _KEPT
@@ -118,7 +119,7 @@ def pass_through(events, count, out, entries, known, misses, evictions, write_ba
                 touch(entries, start, ways, entry & ~_WRITE, _FLAGS, _DIRTY)
             elif not mark(entries, start, ways, entry, _FLAGS, _DIRTY):
                 write_backs[place_of(event, event)] += 1
-                out[n] = event
+                out[np.uint64(n)] = event
                 n += 1
             begin = i
             continue
@@ -130,16 +131,16 @@ def pass_through(events, count, out, entries, known, misses, evictions, write_ba
                 evictions[owner] += 1
                 if old & _DIRTY:
                     write_backs[owner] += 1
-                    out[n] = (line_of(old) << longer) << _LOW | old & _FLAGS & ~_WRITE | _BACK
+                    out[np.uint64(n)] = (line_of(old) << longer) << _LOW | old & _FLAGS & ~_WRITE | _BACK
                     n += 1
         if what & _JOINED:
             continue
         if missed:
             misses[place_of(event, event)] += 1
             for each in range(begin, i - 1):
-                out[n] = events[each] & ~_WRITE
+                out[np.uint64(n)] = events[np.uint64(each)] & ~_WRITE
                 n += 1
-            out[n] = event & ~_WRITE
+            out[np.uint64(n)] = event & ~_WRITE
             n += 1
         begin, missed = i, False
     return n

@@ -13,7 +13,7 @@ from numba import types
 
 from kernels._jit import inline, linked, once, serial
 from kernels.memory.accesses import passing, put
-from kernels.memory.lru import AGAIN, CHUNK, MASK, SETS, WAYS, set_of
+from kernels.memory.lru import AGAIN, CHUNK, MASK, SETS, WAYS, event_of, set_of
 from kernels.memory.references import BASE, BEGIN, CODE, COLUMNS, END, GATHER, LIST, NO_LIST, POSITION, SIZE
 from kernels.signatures import Kernel, reads, writes
 
@@ -88,13 +88,19 @@ def move(now, address, size, shift, sets, mask):
 def stream(row, turn, turns, shift, chosen, buffer, count, now, sets, mask, asked):
     """One reference alone, from line to line: nothing else is in use beside it."""
     every, begin = now[EVERY], turn
-    address, step = now[START] + turn * now[STEP], every * now[STEP]
-    while turn < turns and count < CHUNK:
-        line = np.uint64(address >> shift)
-        count = put(buffer, count, line, line, row[CODE], False, chosen)
-        address += step
-        turn += every
-    move(now, address - step, row[SIZE], shift, sets, mask)
+    address, step = now[START] + turn * now[STEP], every * now[STEP]  # as long as a line, or as some
+    steps = min(-(-(turns - turn) // every), CHUNK - count)
+    if chosen.size == 1:
+        event, further = event_of(address >> shift, row[CODE], False), event_of(step >> shift, 0, False)
+        for i in range(steps):
+            buffer[np.uint64(count + i)] = event + np.uint64(i) * further
+        count += steps
+    else:
+        for i in range(steps):
+            line = np.uint64(address + i * step >> shift)
+            count = put(buffer, count, line, line, row[CODE], False, chosen)
+    turn += steps * every
+    move(now, address + (steps - 1) * step, row[SIZE], shift, sets, mask)
     now[NEXT] = turn
     turn = min(turn, turns)
     asked[row[CODE] >> 3] += turn - begin
