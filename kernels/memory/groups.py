@@ -12,6 +12,8 @@ from kernels import plain
 from kernels.memory.references import Gather, Loop, Reference
 from kernels.memory.tracing import Tape, Tracer
 
+Body = tuple[Loop | Reference, ...]
+
 
 class Groups:
     """Stand-ins for `dots` and `mixtures` of `kernels.simd` around these themselves: whole groups of tiles, then the rest."""
@@ -60,33 +62,32 @@ class Groups:
         return run
 
 
-def _moving(body: Sequence[Loop | Reference], moves: Sequence[tuple[Tracer, int]]) -> tuple[Loop | Reference, ...]:
+def _moving(body: Sequence[Loop | Reference], moves: Sequence[tuple[Tracer, int]]) -> Body:
     """What is in a loop around: each time, what is of one of the arrays is so many bytes further on."""
-    moved: list[Loop | Reference] = []
-    for part in body:
-        if isinstance(part, Loop):
-            moved.append(Loop(part.count, _moving(part.body, moves)))
-            continue
+
+    def moved(part: Reference) -> Reference:
         by = next((by for array, by in moves if array.address <= part.base < array.end), 0)
         old = part.gather
         gather = old and Gather(old.index, old.stride, old.start, (0, *old.strides))
-        moved.append(part._replace(strides=(by, *part.strides), gather=gather))
-    return tuple(moved)
+        return part._replace(strides=(by, *part.strides), gather=gather)
+
+    return _each(body, moved)
 
 
-def _picked(
-    body: Sequence[Loop | Reference], A: Tracer, picks: NDArray[np.int64], height: int
-) -> tuple[Loop | Reference, ...]:
+def _picked(body: Sequence[Loop | Reference], A: Tracer, picks: NDArray[np.int64], height: int) -> Body:
     """What is in a loop around: each time, rows 0, 1, … of A stand for the next of those that are picked."""
-    picked: list[Loop | Reference] = []
-    for part in body:
-        if isinstance(part, Loop):
-            picked.append(Loop(part.count, _picked(part.body, A, picks, height)))
-        elif A.address <= part.base < A.end:
-            row = (part.base - A.address) // A.step(0)
-            picked.append(
-                part._replace(base=part.base - row * A.step(0), gather=Gather(picks, A.step(0), row, (height,)))
-            )
-        else:
-            picked.append(part)
-    return tuple(picked)
+
+    def picked(part: Reference) -> Reference:
+        if not A.address <= part.base < A.end:
+            return part
+        row = (part.base - A.address) // A.step(0)
+        return part._replace(base=part.base - row * A.step(0), gather=Gather(picks, A.step(0), row, (height,)))
+
+    return _each(body, picked)
+
+
+def _each(body: Sequence[Loop | Reference], change: Callable[[Reference], Reference]) -> Body:
+    """The body with each of its references changed."""
+    return tuple(
+        Loop(part.count, _each(part.body, change)) if isinstance(part, Loop) else change(part) for part in body
+    )

@@ -85,11 +85,13 @@ class Trace:
     names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if not self.names:
-            used = {each.operand: None for body in self.threads for each in _references(body)}
-            object.__setattr__(self, "names", tuple(used))
+        used = {each.operand: None for body in self.threads for each in _references(body)}
+        object.__setattr__(self, "names", self.names or tuple(used))
         if len(self.names) > OPERANDS:
             raise ValueError(f"names: {len(self.names)}, {', '.join(self.names)}; should be {OPERANDS} at most")
+        unknown = [name for name in used if name not in self.names]
+        if unknown:
+            raise ValueError(f"names: {', '.join(self.names)}; should have {', '.join(unknown)} too")
 
     @classmethod
     def of(cls, *body: Loop | Reference) -> Self:
@@ -195,8 +197,6 @@ class _Compiler:
 
     def _row(self, reference: Reference, around: tuple[int, ...]) -> tuple[int, ...]:
         name, base, strides, size, write, gather = reference
-        if name not in self._codes:
-            raise ValueError(f"names: {', '.join(self._codes)}; should have {name} too")
         if size < 1:
             raise ValueError(f"size_bytes of {name}: {size}; should be a whole number of at least 1")
         low, high, along = self._along(name, strides, around)

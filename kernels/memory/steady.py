@@ -25,7 +25,7 @@ from kernels.memory.tracing import Mark
 MOST = 500
 # Where samples lie side by side, so many at least: some lines of them.
 SAMPLES = 96
-# So many times what the last cache holds is enough to fill it.
+# So many times what a cache holds is enough to fill it.
 ENOUGH = 1.5
 
 
