@@ -48,6 +48,21 @@ class Row:
     metrics: Mapping[str, float]
 
 
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number measured with noise: its value, its interval at any confidence, and from how many replicates (0: no noise).
+
+    `harness.estimates` makes them.
+    """
+
+    value: float
+    interval: Callable[[float], Interval]
+    count: int
+
+
 @dataclass(frozen=True)
 class Evidence:
     """What the runs say about a claim.
@@ -56,16 +71,17 @@ class Evidence:
     quantity lies in `accept` = (low, high). With `of="every"` each sample must lie there (a computation that is
     exact to rounding): the interval is the samples' range. With `of="mean"` the samples are noisy repeats, and
     their mean must: the interval is Student's t interval for it. With `of="median"` their median must, whatever the
-    noise: timings, which a slow spell of the machine spoils a few of.
+    noise: timings, which a slow spell of the machine spoils a few of. With `of="each"` the samples are an `Estimate`
+    each, and each must, with its own interval: they share the chance of an error among them.
 
     `noise_floor` is a factor: a ratio within it of 1 can't be told from 1, and does not speak against a claim.
     """
 
     quantity: str
     predicted: float
-    samples: Sequence[float]
-    accept: tuple[float, float]
-    of: Literal["every", "mean", "median"] = "every"
+    samples: Sequence[float] | Sequence[Estimate]
+    accept: Interval
+    of: Literal["every", "mean", "median", "each"] = "every"
     noise_floor: float = 1.0
     unit: str = ""
     conditions: str = ""  # under what it was measured, in a few words
@@ -95,18 +111,21 @@ class Verdict:
     claim: Claim
     evidence: Evidence
     measured: float
-    interval: tuple[float, float]
+    interval: Interval
     interval_of: str  # what the interval is: `range of 12`, `99.8% interval, n = 5`
     outcome: Outcome
     rule: str
+    needed: int | None = None  # about how many replicates would decide what these do not
 
 
 @dataclass(frozen=True)
 class Curve:
     """Metric `y` against the step or, if given, against the axis or metric `x`; a line for each `by`, the median over seeds.
 
+    Where `x` is a metric that a run has at many steps, the two are taken step by step: a function that the run tabulates.
     A panel for each of `panels`, if that varies, or of the first key that does. `interval` names the metrics that hold a single
-    run's own interval (low, high), shown where there are no seeds. `marks` name metrics whose values are marked on the x axis.
+    run's own interval (low, high), shown where there are no seeds. `theory` names the metric that says what `y` should
+    be: a thin line of the same colour. `marks` name metrics whose values are marked on the x axis.
     """
 
     y: str
@@ -117,7 +136,9 @@ class Curve:
     log_x: bool = False
     log_y: bool = False
     interval: tuple[str, str] | None = None
+    theory: str | None = None
     ideal: Mapping[str, float] = field(default_factory=dict)  # horizontal lines to compare with, by label
+    vertical: Mapping[str, float] = field(default_factory=dict)  # the same on the x axis
     marks: tuple[str, ...] = ()
 
 
@@ -165,7 +186,22 @@ class Roofline:
     roof_of: str
 
 
-Figure = Curve | HeatMap | Bars | Roofline
+@dataclass(frozen=True)
+class Front:
+    """Metric `y` against metric `x`, a point for each combination of settings, the median over seeds; both are to be small.
+
+    The points that no other beats in both are joined (the Pareto front); the one with the least product x·y is named, on the
+    diagonal of all that has the same product. Axes are logarithmic. `by`: the settings that have a colour.
+    """
+
+    y: str
+    x: str
+    title: str
+    product: str  # what x·y is
+    by: tuple[str, ...] = ()
+
+
+Figure = Curve | HeatMap | Bars | Roofline | Front
 
 
 def metric_of(figure: Figure) -> str:

@@ -71,7 +71,7 @@ def test_kernels_know_numpy_and_numba_only(name):
 
 @pytest.mark.parametrize("name", room("experiments"))
 def test_experiments_know_kernels_and_the_contract(name):
-    allowed = {"harness.contract", "harness.timing"}
+    allowed = {"harness.contract", "harness.estimates", "harness.timing"}
     assert all(module.split(".")[0] in ("experiments", "kernels") or module in allowed for module in ours(name))
     assert not {"mlflow", "hydra", "omegaconf"} & theirs(name)
 

@@ -9,7 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from harness.contract import Curve, described, label, settings
+from harness.contract import WHOLE_RUN, Curve, described, label, settings
 from harness.report.looks import (
     AT_THE_TOP,
     FACETS,
@@ -27,16 +27,8 @@ from harness.report.looks import (
 
 
 def curve(figure: Curve, runs: pd.DataFrame, history: pd.DataFrame, every: pd.DataFrame) -> go.Figure | None:
-    if figure.x == "step":
-        kept = runs.loc[~diverged(runs), ["run_id", *settings(runs)]]
-        data = history[history["metric"] == figure.y].merge(kept, on="run_id")
-        data = data.rename(columns={"step": "_x", "value": "_y"})
-    elif {figure.x, figure.y} <= set(runs):
-        data = runs[~diverged(runs)].rename(columns={figure.y: "_y"}).assign(_x=runs[figure.x])
-    else:
-        return None
-    data = data.dropna(subset=["_x", "_y"])
-    if data.empty or data["_x"].nunique() < 2:
+    data = _points(figure, runs, history)
+    if data is None or data.empty or data["_x"].nunique() < 2:
         return None
     wanted = [key for key in figure.by if key in runs]
     varying = [key for key in wanted if len(set(map(str, runs[key]))) > 1]
@@ -63,6 +55,8 @@ def curve(figure: Curve, runs: pd.DataFrame, history: pd.DataFrame, every: pd.Da
             line = _line(counted[name], styles[name], np.array(list(points)), middle, low, high, name not in shown)
             for trace in line:
                 drawn.add_trace(trace, 1, column)
+            if "_theory" in group and group["_theory"].notna().any():
+                drawn.add_trace(_theory(name, styles[name][0], group), 1, column)
             shown.add(name)
     for name in sorted(set(counted) - shown):  # every run diverged: named in the legend all the same
         drawn.add_trace(
@@ -73,6 +67,9 @@ def curve(figure: Curve, runs: pd.DataFrame, history: pd.DataFrame, every: pd.Da
     drawn.update_yaxes(title_text=figure.y, col=1)
     for text, level in figure.ideal.items():
         drawn.add_hline(level, line=MARK, annotation_text=text)
+    for text, place in figure.vertical.items():
+        if data["_x"].min() <= place <= data["_x"].max():
+            drawn.add_vline(place, line=MARK, label={"text": text, **AT_THE_TOP})
     for mark in figure.marks:
         if mark in data and data["_x"].min() <= data[mark].median() <= data["_x"].max():
             text = mark.rpartition("/")[2].partition("_")[0].upper()
@@ -81,12 +78,41 @@ def curve(figure: Curve, runs: pd.DataFrame, history: pd.DataFrame, every: pd.Da
     return drawn
 
 
+def _points(figure: Curve, runs: pd.DataFrame, history: pd.DataFrame) -> pd.DataFrame | None:
+    """The runs that did not diverge, with columns _x, _y and _theory, a row for each point; None where there is no such metric."""
+    kept = runs[~diverged(runs)]
+    wanted = {figure.y: "_y", **({figure.theory: "_theory"} if figure.theory else {})}
+    tabulated = bool(history.loc[history["metric"] == figure.x, "step"].max() > WHOLE_RUN)
+    if figure.x == "step" or tabulated:
+        names = wanted if figure.x == "step" else {figure.x: "_x", **wanted}
+        long = history[history["metric"].isin(names)]
+        wide = long.pivot_table(index=["run_id", "step"], columns="metric", values="value").rename(columns=names)
+        wide = wide.reset_index().merge(kept[["run_id", *settings(kept)]], on="run_id")
+        data = wide.assign(_x=wide["step"]) if figure.x == "step" else wide
+    elif figure.x in runs:
+        data = kept.rename(columns=wanted).assign(_x=kept[figure.x])
+    else:
+        return None
+    if not {"_x", "_y"} <= set(data):
+        return None
+    return data.dropna(subset=["_x", "_y"])
+
+
 def _says_the_same(key: str, x: str, runs: pd.DataFrame) -> bool:
     """Whether a setting has a value for each of x, and the other way round: as a size and its bytes."""
     if x not in runs:
         return False
     pairs = set(zip(map(str, runs[key]), runs[x], strict=True))
     return len(pairs) == len({one for one, _ in pairs}) == len({other for _, other in pairs})
+
+
+def _theory(name: str, colour: str, group: pd.DataFrame) -> go.Scatter:
+    """What theory says of a line: its median over seeds, thin."""
+    levels = group.groupby("_x")["_theory"].median().dropna()
+    return go.Scatter(
+        x=levels.index.to_numpy(), y=levels.to_numpy(), mode="lines", line={"color": colour, "width": 1, "dash": "dot"},
+        legendgroup=name, showlegend=False, hovertemplate=f"{name}, theory<br>%{{x}}: %{{y:.5g}}<extra></extra>",
+    )  # fmt: skip
 
 
 def _line(

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import cast
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
-from harness.contract import Claim, Evidence, Outcome, Verdict
-from harness.timing import fewest, median_interval
+from harness.contract import Claim, Estimate, Evidence, Interval, Outcome, Verdict
+from harness.estimates import enough, mean_of, median_of
+from harness.timing import fewest
 
 # Chance that a report holds any verdict on noisy means that its interval got wrong: shared among the report's claims.
 FAMILY_ERROR = 0.01
@@ -44,61 +46,74 @@ def judge(claim: Claim, evidence: Evidence, confidence: float) -> Verdict:
     `of="every"`: the interval is the samples' range, and one sample outside is a counter-example: FAIL. `of="mean"`: Student's
     t interval for the mean at `confidence`; fewer than two samples decide nothing. `of="median"`: the interval of the median
     from order statistics; fewer than it takes decide nothing, 13 where two dozen claims share
-    the error. No samples at all never do. What overlaps with what noise alone makes of a ratio is not held against a claim.
+    the error. `of="each"`: each estimate's own interval, the chance of an error shared among them (Bonferroni): all must lie
+    inside, and one outside is enough for FAIL. No samples at all never decide. What overlaps with what noise alone makes of a
+    ratio is not held against a claim. INCONCLUSIVE says about how many replicates would decide, where any number would.
     """
-    samples = np.asarray(evidence.samples, np.float64)
-    if not len(samples):
+    if not len(evidence.samples):
         return Verdict(claim, evidence, math.nan, (math.nan, math.nan), "", "INCONCLUSIVE", "there are no samples")
-    low, high = evidence.accept
-    accepted = f"[{low:g}, {high:g}]"
     if evidence.of == "every":
-        measured = _worst(samples, evidence)
-        interval = (float(samples.min()), float(samples.max()))
-        inside = bool(np.all((samples >= low) & (samples <= high)))
-        outcome: Outcome = "PASS" if inside else "FAIL"
-        rule = f"every one of {len(samples)} in {accepted}"
-        return Verdict(claim, evidence, measured, interval, f"range of {len(samples)}", outcome, rule)
-    of_mean, of_median = (np.mean, mean_interval, 2), (np.median, exact_interval, fewest(confidence))
-    centre, interval_at, needed = of_mean if evidence.of == "mean" else of_median
-    measured, interval = float(centre(samples)), interval_at(samples, confidence)
+        return _exact(claim, evidence)
+    if evidence.of == "each":
+        return _noisy(claim, evidence, list(cast(Sequence[Estimate], evidence.samples)), confidence)
+    samples = cast(Sequence[float], evidence.samples)
+    of, needs = (mean_of, 2) if evidence.of == "mean" else (median_of, fewest(confidence))
+    verdict = _noisy(claim, evidence, [of(samples)], confidence)
+    too_few = f"; it takes {needs}" if len(samples) < needs else ""
+    return replace(verdict, interval_of=verdict.interval_of + too_few)
+
+
+def _exact(claim: Claim, evidence: Evidence) -> Verdict:
+    samples = np.asarray(evidence.samples, np.float64)
+    low, high = evidence.accept
+    inside = bool(np.all((samples >= low) & (samples <= high)))
+    return Verdict(
+        claim, evidence, float(samples[_worst(samples, evidence)]), (float(samples.min()), float(samples.max())),
+        f"range of {len(samples)}", "PASS" if inside else "FAIL", f"every one of {len(samples)} in [{low:g}, {high:g}]",
+    )  # fmt: skip
+
+
+def _noisy(claim: Claim, evidence: Evidence, estimates: list[Estimate], confidence: float) -> Verdict:
+    """The verdict on what was measured with noise; shown is the estimate that decides, or else keeps it from being decided."""
+    each = 1 - (1 - confidence) / len(estimates)
+    intervals = [estimate.interval(each) for estimate in estimates]
+    outcomes = [_outcome(interval, evidence) for interval in intervals]
+    outcome: Outcome = next((o for o in ("FAIL", "INCONCLUSIVE") if o in outcomes), "PASS")
+    deciding = [i for i, own in enumerate(outcomes) if own == outcome]
+    shown = deciding[_worst(np.array([estimates[i].value for i in deciding]), evidence)]
+    needed = None
+    if outcome == "INCONCLUSIVE" and evidence.noise_floor <= 1:  # no number of rounds gets beneath the floor
+        wanted = [enough(estimates[i], intervals[i], evidence.accept) for i in deciding]
+        needed = None if None in wanted else max(filter(None, wanted))
+    (low, high), count = evidence.accept, estimates[shown].count
+    interval = f"{each:.2%} interval" if len(estimates) == 1 else f"{each:.4%} interval"
+    of = f"of each of {len(estimates)}" if evidence.of == "each" else f"of the {evidence.of} of {count}"
+    said = [interval + f", n = {count:,}" * (count > 0)]
+    if len(estimates) > 1:
+        said.append(f"the one of {len(estimates)} that decides")
+    if needed is not None:
+        said.append(f"about {needed:,} would decide")
+    return Verdict(
+        claim, evidence, estimates[shown].value, intervals[shown], "; ".join(said), outcome,
+        f"{interval} {of} in [{low:g}, {high:g}]", needed,
+    )  # fmt: skip
+
+
+def _outcome(interval: Interval, evidence: Evidence) -> Outcome:
+    low, high = evidence.accept
     floor = evidence.noise_floor
     is_noise = floor > 1 and interval[0] < floor and 1 / floor < interval[1]
     if low <= interval[0] and interval[1] <= high:
-        outcome = "PASS"
-    elif (interval[1] < low or interval[0] > high) and not is_noise:
-        outcome = "FAIL"
-    else:
-        outcome = "INCONCLUSIVE"
-    rule = f"{confidence:.2%} interval of the {evidence.of} of {len(samples)} in {accepted}"
-    interval_of = f"{confidence:.2%} interval, n = {len(samples)}"
-    if len(samples) < needed:
-        interval_of += f"; it takes {needed}"
-    return Verdict(claim, evidence, measured, interval, interval_of, outcome, rule)
+        return "PASS"
+    return "FAIL" if (interval[1] < low or interval[0] > high) and not is_noise else "INCONCLUSIVE"
 
 
-def _worst(samples: np.ndarray, evidence: Evidence) -> float:
-    """The sample nearest to the only bound of what is accepted; of two, the furthest from the prediction; NaN if there is one."""
+def _worst(samples: np.ndarray, evidence: Evidence) -> int:
+    """Which sample is nearest to the only bound of what is accepted; of two, furthest from the prediction; a NaN before all."""
     low, high = evidence.accept
     if math.isinf(low) != math.isinf(high):
-        return float(samples.min() if math.isinf(high) else samples.max())
-    return float(samples[np.argmax(np.where(np.isnan(samples), np.inf, np.abs(samples - evidence.predicted)))])
-
-
-def mean_interval(samples: Sequence[float] | np.ndarray, confidence: float) -> tuple[float, float]:
-    """Student's t interval for the mean; infinitely wide for fewer than two samples or where one is not finite."""
-    values = np.asarray(samples, np.float64)
-    if len(values) < 2 or not np.isfinite(values).all():
-        return -math.inf, math.inf
-    half = stats.t.ppf(0.5 + confidence / 2, len(values) - 1) * values.std(ddof=1) / math.sqrt(len(values))
-    return float(values.mean() - half), float(values.mean() + half)
-
-
-def exact_interval(samples: Sequence[float] | np.ndarray, confidence: float) -> tuple[float, float]:
-    """Interval for the median from order statistics; infinitely wide where not even the samples' range is that sure."""
-    values = np.asarray(samples, np.float64)
-    if len(values) < fewest(confidence) or not np.isfinite(values).all():
-        return -math.inf, math.inf
-    return median_interval(values, confidence)
+        return int(samples.argmin() if math.isinf(high) else samples.argmax())
+    return int(np.argmax(np.where(np.isnan(samples), np.inf, np.abs(samples - evidence.predicted))))
 
 
 def table(verdicts: Sequence[Verdict]) -> pd.DataFrame:
@@ -115,6 +130,7 @@ def table(verdicts: Sequence[Verdict]) -> pd.DataFrame:
         "interval_of": [v.interval_of for v in verdicts],
         "accept_low": [v.evidence.accept[0] for v in verdicts],
         "accept_high": [v.evidence.accept[1] for v in verdicts],
+        "needed": [v.needed for v in verdicts],
         "unit": [v.evidence.unit for v in verdicts],
         "verdict": [v.outcome for v in verdicts],
         "rule": [v.rule for v in verdicts],

@@ -11,8 +11,9 @@ import pytest
 from scipy import stats
 from statsmodels.stats.weightstats import DescrStatsW
 
-from harness.contract import Claim, Evidence
-from harness.report.verdicts import FAMILY_ERROR, decide, exact_interval, judge, mean_interval, table, weigh
+from harness.contract import Claim, Estimate, Evidence
+from harness.estimates import bracket, mean, mean_of, median_of
+from harness.report.verdicts import FAMILY_ERROR, decide, judge, table, weigh
 from harness.timing import fewest
 
 CLAIM = Claim("c", "it is 1", "a note", lambda runs, history: None)
@@ -87,7 +88,7 @@ def test_a_one_sided_claim():
 @pytest.mark.parametrize("n", [2, 3, 10, 200])
 def test_the_interval_is_students(n, confidence):
     samples = np.random.default_rng(n).normal(3, 2, n)
-    found = mean_interval(samples, confidence)
+    found = mean_of(samples).interval(confidence)
     assert found == pytest.approx(stats.t.interval(confidence, n - 1, samples.mean(), stats.sem(samples)), rel=1e-12)
     assert found == pytest.approx(DescrStatsW(samples).tconfint_mean(1 - confidence), rel=1e-12)
     judged = verdict(samples, of="mean", confidence=confidence)
@@ -98,7 +99,9 @@ def test_the_interval_is_students(n, confidence):
 
 def test_the_interval_covers_the_mean_as_often_as_it_says():
     rng, trials = np.random.default_rng(8), 4000
-    covered = sum(low <= 0 <= high for low, high in (mean_interval(rng.standard_normal(5), 0.9) for _ in range(trials)))
+    covered = sum(
+        low <= 0 <= high for low, high in (mean_of(rng.standard_normal(5)).interval(0.9) for _ in range(trials))
+    )
     assert abs(covered / trials - 0.9) < 4 * math.sqrt(0.09 / trials)
 
 
@@ -120,10 +123,10 @@ def test_a_median_must_lie_within_with_its_interval(samples, outcome):
 def test_the_interval_of_a_median_is_that_of_order_statistics():
     samples = np.random.default_rng(1).permutation(np.arange(15.0))
     # P(X < 4) for X ~ binomial(15, ½) is 1.76 %, P(X < 3) 0.37 %
-    assert exact_interval(samples, 0.96) == (3.0, 11.0)
-    assert exact_interval(samples, 0.99) == (2.0, 12.0)
-    assert exact_interval(samples, 1 - 2.0**-14) == (0.0, 14.0)
-    assert exact_interval(samples, 1 - 2.0**-15) == (-INF, INF)
+    assert median_of(samples).interval(0.96) == (3.0, 11.0)
+    assert median_of(samples).interval(0.99) == (2.0, 12.0)
+    assert median_of(samples).interval(1 - 2.0**-14) == (0.0, 14.0)
+    assert median_of(samples).interval(1 - 2.0**-15) == (-INF, INF)
     judged = verdict(samples, of="median", confidence=0.96)
     assert (judged.measured, judged.interval) == (7.0, (3.0, 11.0))
     assert judged.rule == "96.00% interval of the median of 15 in [0.9, 1.1]"
@@ -135,6 +138,7 @@ def test_too_few_samples_for_an_interval_are_said_to_be(confidence):
     for count in (needed - 1, needed):
         judged = verdict([1.0] * count, of="median", confidence=confidence)
         assert math.isinf(judged.interval[0]) == (count < needed)
+        assert judged.needed is None
         assert judged.interval_of.endswith(f"n = {count}" + f"; it takes {needed}" * (count < needed))
     assert verdict([1.0], of="mean", confidence=confidence).interval_of.endswith("n = 1; it takes 2")
 
@@ -156,7 +160,7 @@ def test_the_chance_of_error_is_shared_among_all_claims_of_a_report():
     claims = [claiming("a", samples), claiming("silent", None), claiming("b", samples), claiming("c", [1.0], "every")]
     found = decide(weigh(claims, pd.DataFrame(), pd.DataFrame()))
     assert [v.claim.id for v in found] == ["a", "b", "c"]
-    assert found[0].interval == pytest.approx(mean_interval(samples, 1 - FAMILY_ERROR / 3), rel=1e-12)
+    assert found[0].interval == pytest.approx(mean_of(samples).interval(1 - FAMILY_ERROR / 3), rel=1e-12)
     assert found[0].rule.startswith("99.67% interval")
     assert decide([]) == []
 
@@ -175,7 +179,7 @@ def test_a_table_has_a_row_for_each_verdict():
     assert frame.iloc[0].to_dict() == {
         "claim": "id", "statement": "statement", "source": "source", "quantity": "quantity", "predicted": 1.0,
         "measured": 1.05, "low": 1.0, "high": 1.05, "interval_of": "range of 2",
-        "accept_low": 0.9, "accept_high": 1.1, "unit": "s", "verdict": "PASS",
+        "accept_low": 0.9, "accept_high": 1.1, "needed": None, "unit": "s", "verdict": "PASS",
         "rule": "every one of 2 in [0.9, 1.1]", "conditions": "cold",
     }  # fmt: skip
     assert list(table([]).columns) == list(frame.columns)
@@ -192,3 +196,58 @@ def test_an_effect_below_the_noise_floor_is_not_held_against_a_claim(ratio, outc
     evidence = Evidence("q", 2.0, samples.tolist(), (1.1, math.inf), of="median", noise_floor=1.1)
     assert judge(CLAIM, evidence, 0.99).outcome == outcome
     assert judge(CLAIM, replace(evidence, noise_floor=1.0), 0.99).outcome == ("PASS" if ratio > 1.1 else "FAIL")
+
+
+def known(value, half, count=100):
+    """An estimate whose interval is value ± half at any confidence."""
+    return Estimate(value, lambda confidence: (value - half, value + half), count)
+
+
+@pytest.mark.parametrize(
+    ("estimates", "outcome", "measured", "needed"),
+    [
+        ([known(1.0, 0.05), known(1.05, 0.04)], "PASS", 1.05, None),
+        ([known(1.0, 0.05), known(1.3, 0.1)], "FAIL", 1.3, None),
+        ([known(1.3, 0.5), known(1.3, 0.1)], "FAIL", 1.3, None),  # one that is sure is enough
+        ([known(1.0, 0.05), known(1.05, 0.1)], "INCONCLUSIVE", 1.05, 400),  # 0.05 from the edge, half of its interval
+        ([known(1.08, 0.04), known(0.95, 0.1)], "INCONCLUSIVE", 1.08, 400),
+        ([known(1.2, 0.2)], "INCONCLUSIVE", 1.2, 400),  # outside, and not sure of it
+        ([known(1.0, 0.3)], "INCONCLUSIVE", 1.0, 900),  # it reaches over both edges
+        ([known(1.1, 0.1)], "INCONCLUSIVE", 1.1, None),  # on the edge, no number of replicates is enough
+        ([known(1.0, INF)], "INCONCLUSIVE", 1.0, None),
+        ([bracket(0.95, 1.05)], "PASS", 1.0, None),
+        ([bracket(1.0, 1.2)], "INCONCLUSIVE", 1.1, None),
+    ],
+)
+def test_each_estimate_must_lie_within_with_its_own_interval(estimates, outcome, measured, needed):
+    found = verdict(estimates, of="each")
+    assert (found.outcome, found.measured) == (outcome, pytest.approx(measured))
+    assert found.needed == (None if needed is None else pytest.approx(needed, abs=1))
+    assert ("would decide" in found.interval_of) == (needed is not None)
+    assert ("the one of 2 that decides" in found.interval_of) == (len(estimates) == 2)
+
+
+def test_estimates_share_the_chance_of_an_error():
+    estimates = [mean(1.0, 0.01, 30, 1000), mean(0.99, 0.02, 30, 1000)]
+    found = verdict(estimates, of="each", confidence=0.98)
+    half = stats.t.ppf(0.995, 30) * 0.02
+    assert found.interval == pytest.approx((0.99 - half, 0.99 + half))
+    assert found.rule == "99.0000% interval of each of 2 in [0.9, 1.1]"
+    assert found.interval_of == "99.0000% interval, n = 1,000; the one of 2 that decides"
+
+
+def test_what_would_decide_does():
+    """A mean of 1.05 where 1.1 is the edge: so many samples as were asked for decide, a third of them does not."""
+    rng = np.random.default_rng(5)
+    few = verdict((1.05 + 0.2 * rng.standard_normal(12)).tolist(), of="mean", confidence=0.99)
+    assert few.outcome == "INCONCLUSIVE"
+    outcomes = {
+        share: [
+            verdict((1.05 + 0.2 * rng.standard_normal(count)).tolist(), of="mean", confidence=0.99).outcome
+            for _ in range(40)
+        ]
+        for share, count in ((3, 320), (1 / 3, 35))
+    }  # fmt: skip
+    assert 30 < few.needed < 1000
+    assert outcomes[3].count("PASS") > 35
+    assert outcomes[1 / 3].count("PASS") < 10

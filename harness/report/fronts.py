@@ -1,0 +1,73 @@
+"""Pareto fronts: two metrics that are both to be small, and their product."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+
+from harness.contract import Front, number
+from harness.report.looks import MARK, REPEAT, axes, axis, diverged, groups, looks_of
+
+
+def front(figure: Front, runs: pd.DataFrame, every: pd.DataFrame) -> go.Figure | None:
+    """The figure; None where the runs lack a metric, or are all one combination of settings."""
+    points = medians(figure, runs)
+    if points is None or len(points) < 2:
+        return None
+    by = [key for key in figure.by if key in axes(runs, but=[REPEAT])]
+    drawn = go.Figure()
+    x, y = points["_x"].to_numpy(), points["_y"].to_numpy()
+    first = int(np.argmin(x * y))
+    across = np.geomspace(x.min(), x.max(), 50)
+    drawn.add_trace(
+        go.Scatter(
+            x=across, y=x[first] * y[first] / across, mode="lines", line=MARK, name=f"the same {figure.product}",
+            hoverinfo="skip",
+        )
+    )  # fmt: skip
+    ahead = points[unbeaten(x, y)].sort_values("_x")
+    drawn.add_trace(
+        go.Scatter(
+            x=ahead["_x"], y=ahead["_y"], mode="lines", name="Pareto front", line={"color": "#444444", "width": 1.5},
+            hoverinfo="skip",
+        )
+    )  # fmt: skip
+    looks = looks_of(every, points, by)
+    for name, group in groups(points, by):
+        drawn.add_trace(
+            go.Scatter(
+                x=group["_x"], y=group["_y"], mode="markers", name=name, text=group["_name"],
+                marker={"color": looks[name][0], "size": 9}, customdata=group["_x"] * group["_y"],
+                hovertemplate=f"%{{text}}<br>{figure.x} %{{x:.4g}}<br>{figure.y} %{{y:.4g}}"
+                f"<br>{figure.product} %{{customdata:.4g}}<extra></extra>",
+            )
+        )  # fmt: skip
+    least = f"{points['_name'].iloc[first]}: {figure.product} {number(float(x[first] * y[first]), '.3g')}"
+    drawn.add_annotation(x=np.log10(x[first]), y=np.log10(y[first]), text=least, ax=30, ay=-40, showarrow=True)
+    drawn.update_xaxes(title_text=figure.x, **axis(x))
+    drawn.update_yaxes(title_text=figure.y, **axis(y))
+    drawn.update_layout(legend_title_text=" · ".join(by))
+    return drawn
+
+
+def medians(figure: Front, runs: pd.DataFrame) -> pd.DataFrame | None:
+    """A row for each combination of settings: _x and _y, the medians over seeds, and _name, what it differs by."""
+    if not {figure.x, figure.y} <= set(runs):
+        return None
+    kept = runs[~diverged(runs)].dropna(subset=[figure.x, figure.y])
+    keys = axes(runs, but=[REPEAT])
+    if kept.empty or not keys:
+        return None
+    rows = []
+    for name, group in groups(kept, keys):
+        values = group[keys].iloc[0].to_dict()
+        rows.append({**values, "_name": name, "_x": group[figure.x].median(), "_y": group[figure.y].median()})
+    return pd.DataFrame(rows)
+
+
+def unbeaten(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which points have no other that is at least as small in both, and smaller in one."""
+    better = (x[:, None] >= x) & (y[:, None] >= y) & ((x[:, None] > x) | (y[:, None] > y))
+    return np.asarray(~better.any(axis=1))
