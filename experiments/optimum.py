@@ -22,6 +22,8 @@ Array = NDArray[np.float64]
 
 # Up to so many parameters Newton's method is used, which takes as many gradients for each Hessian.
 MOST_FOR_NEWTON = 150
+# L-BFGS goes on until no step makes f smaller in float64.
+UNTIL_ROUNDING = {"maxiter": 5000, "maxfun": 20000, "ftol": 0, "gtol": 0}
 # ‖∇f‖ over β, as a share of its value at the start, at which nothing is left to gain.
 SMALL = 1e-13
 # Beyond it of its largest a singular value of the scaled X counts as 0.
@@ -64,9 +66,7 @@ def minimise(loss: Loss, X: Array, y: NDArray[Any], outputs: int = 1, start: Arr
 
     beta = np.zeros(shape).ravel() if start is None else np.linalg.lstsq(Z, X @ start)[0].ravel()
     first = float(np.linalg.norm(f(np.zeros(shape).ravel())[1]))
-    found = optimize.minimize(
-        f, beta, jac=True, method="L-BFGS-B", options=dict(maxiter=5000, maxfun=20000, ftol=0, gtol=0)
-    )
+    found = optimize.minimize(f, beta, jac=True, method="L-BFGS-B", options=UNTIL_ROUNDING)
     beta, method = found.x, "L-BFGS-B"
     if beta.size <= MOST_FOR_NEWTON:
         beta, method = _newton(f, beta, first), "L-BFGS-B, then Newton"
@@ -131,4 +131,4 @@ def _vertex(X: Array, y: Array, theta: Array) -> Array:
         exact = np.linalg.solve(X[through], y[through])
     except np.linalg.LinAlgError:
         return theta
-    return exact if np.abs(y - X @ exact).sum() <= np.abs(y - X @ theta).sum() * (1 + 1e-9) else theta
+    return np.asarray(exact) if np.abs(y - X @ exact).sum() <= np.abs(y - X @ theta).sum() * (1 + 1e-9) else theta
