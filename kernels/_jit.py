@@ -196,6 +196,11 @@ def inline_as_written(function: F) -> F:
     return cast(F, register_jitable(fastmath=False, **NO_C_FORM)(function))
 
 
+def inline_contracted(function: F) -> F:
+    """Like `inline_as_written`, but a product and the sum that it goes into may become one instruction."""
+    return cast(F, register_jitable(fastmath={"contract"}, **NO_C_FORM)(function))
+
+
 def by_type(single: Callable[[Any], Any], double: Callable[[Any], Any]) -> Callable[[Any], Any]:
     """A function of one number that kernels take in: `single` for float32, `double` for float64, in the order written.
 

@@ -161,3 +161,12 @@ def fetch(entries, start):
 def add_lines(A, at, near, count):
     """Σ of `count` lines of eight numbers from A[at] on, each `near` numbers further than the one before it."""
     return sum(float(A[first : first + EIGHT].sum()) for first in range(at, at + count * near, near))
+
+
+def advance(state, lane):
+    """The next 64 random bits of a lane: whole numbers of Python, which do not overflow, cut to 64 bits."""
+    a, b, c, counter = (int(word) for word in state[:, lane])
+    bits = (a + b + counter) % 2**64
+    turned = (c << 24 | c >> 40) % 2**64
+    state[:, lane] = b ^ b >> 11, (c + (c << 3)) % 2**64, (turned + bits) % 2**64, (counter + 1) % 2**64
+    return np.uint64(bits)

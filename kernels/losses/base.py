@@ -112,4 +112,5 @@ def elementwise(value: Callable[..., Any], delta: Callable[..., Any]) -> Block:
             v[r] = value(h, y[r], p)
             H[0, r] = delta(h, y[r], p)
 
+    block.delta = delta  # type: ignore[attr-defined]  # for kernels that want nothing else
     return inline(block)

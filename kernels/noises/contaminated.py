@@ -8,10 +8,20 @@ from numbers import Real
 import numpy as np
 from numpy.typing import NDArray
 
+from kernels._jit import inline
 from kernels.check import positive
 from kernels.losses import Target
 from kernels.noises.base import Array, Noise
-from kernels.noises.gaussian import Gaussian
+from kernels.noises.gaussian import Gaussian, standard
+
+
+@inline
+def variate(u, v, p):
+    """A Gaussian number, a wide one where v is below the share; what v is of its own part is uniform again."""
+    share, wide, core = p[0], p[1], p[2]
+    outlying = v < share
+    turn = v / share if outlying else (v - share) / (1.0 - share)
+    return (wide if outlying else core) * standard(u, turn)
 
 
 @dataclass(frozen=True)
@@ -28,11 +38,16 @@ class Contaminated(Noise):
     name = "contaminated"
     target = Target.REAL
     loss = None
+    variate = variate
 
     def __post_init__(self) -> None:
         positive(scale=self.scale, outlier=self.outlier)
         if not (isinstance(self.share, Real) and 0 < self.share < 1):
             raise ValueError(f"share: {self.share!r}; should be between 0 and 1")
+
+    @property
+    def parameters(self) -> tuple[float, ...]:
+        return (self.share, self.outlier * self.scale, self.scale)
 
     def sample(self, h: Array, rng: np.random.Generator) -> Array:
         outlying = rng.random(np.shape(h)) < self.share

@@ -8,9 +8,22 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from kernels._jit import inline
 from kernels.check import positive
+from kernels.elementary import cos_of_turns, minus_log
 from kernels.losses import Squared, Target
 from kernels.noises.base import Array, Noise
+
+
+@inline
+def standard(u, v):
+    """√(−2 log u) cos 2πv (Box and Muller 1958, doi:10.1214/aoms/1177706645)."""
+    return np.sqrt(2.0 * minus_log(u)) * cos_of_turns(v)
+
+
+@inline
+def variate(u, v, p):
+    return p[0] * standard(u, v)
 
 
 @dataclass(frozen=True)
@@ -22,9 +35,14 @@ class Gaussian(Noise):
     name = "gaussian"
     target = Target.REAL
     loss = "squared"
+    variate = variate
 
     def __post_init__(self) -> None:
         positive(scale=self.scale)
+
+    @property
+    def parameters(self) -> tuple[float, ...]:
+        return (self.scale,)
 
     def sample(self, h: Array, rng: np.random.Generator) -> Array:
         return h + self.scale * rng.standard_normal(np.shape(h))

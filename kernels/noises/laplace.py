@@ -8,9 +8,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from kernels._jit import inline
 from kernels.check import positive
+from kernels.elementary import minus_log
 from kernels.losses import Absolute, Target
 from kernels.noises.base import Array, Noise
+
+
+@inline
+def variate(u, v, p):
+    """An exponential number, −log u, of either sign."""
+    size = p[0] * minus_log(u)
+    return size if v < 0.5 else -size
 
 
 @dataclass(frozen=True)
@@ -22,9 +31,14 @@ class Laplace(Noise):
     name = "laplace"
     target = Target.REAL
     loss = "absolute"
+    variate = variate
 
     def __post_init__(self) -> None:
         positive(scale=self.scale)
+
+    @property
+    def parameters(self) -> tuple[float, ...]:
+        return (self.scale,)
 
     def sample(self, h: Array, rng: np.random.Generator) -> Array:
         return h + rng.laplace(scale=self.scale, size=np.shape(h))

@@ -9,9 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels import losses
+from kernels._jit import inline
 from kernels.check import positive
+from kernels.elementary import cos_of_turns, exp, minus_log
 from kernels.losses import Target
 from kernels.noises.base import Array, Noise
+
+
+@inline
+def variate(u, v, p):
+    """√(ν(u^(−2/ν) − 1)) cos 2πv (Bailey 1994, doi:10.2307/2153537), with u^(1/ν) as a power of e, which can't overflow."""
+    nu, scale = p[0], p[1]
+    root = exp(-minus_log(u) / nu)
+    return scale * np.sqrt(nu * (1.0 - root * root)) / root * cos_of_turns(v)
 
 
 @dataclass(frozen=True)
@@ -24,9 +34,14 @@ class StudentT(Noise):
     name = "student_t"
     target = Target.REAL
     loss = "student_t"
+    variate = variate
 
     def __post_init__(self) -> None:
         positive(nu=self.nu, scale=self.scale)
+
+    @property
+    def parameters(self) -> tuple[float, ...]:
+        return (self.nu, self.scale)
 
     def sample(self, h: Array, rng: np.random.Generator) -> Array:
         return h + self.scale * rng.standard_t(self.nu, size=np.shape(h))

@@ -103,3 +103,31 @@ def test_log1p_of_a_fraction_at_the_edges(dtype):
     out = np.empty_like(x)
     log1ps_of_fractions(x, out)
     np.testing.assert_array_equal(out, x)
+
+
+minus_logs, cosines = map(over, (elementary.minus_log, elementary.cos_of_turns))
+
+
+def test_minus_log():
+    rng = np.random.default_rng(4)
+    x = np.concatenate(
+        [rng.random(800), 1 - 10.0 ** rng.uniform(-15, -1, 300), 10.0 ** rng.uniform(-300, 0, 300), [1.0]]
+    )
+    out = np.empty_like(x)
+    minus_logs(x, out)
+    assert out[-1] == 0
+    assert ulps(out[:-1], x[:-1], lambda number: -mpmath.log(number)).max() < 1
+
+
+def test_cosines_of_turns():
+    rng = np.random.default_rng(5)
+    x = np.concatenate(
+        [rng.random(800), 0.25 + 10.0 ** rng.uniform(-15, -1, 200), 0.75 - 10.0 ** rng.uniform(-15, -1, 200)]
+    )
+    out = np.empty_like(x)
+    cosines(x, out)
+    assert ulps(out, x, lambda number: mpmath.cos(2 * mpmath.pi * number)).max() < 3
+    edges, expected = np.array([0.0, 0.25, 0.5, 0.75, np.nextafter(1, 0)]), [1.0, 0.0, -1.0, 0.0, 1.0]
+    out = np.empty_like(edges)
+    cosines(edges, out)
+    np.testing.assert_allclose(out, expected, atol=3e-16)
