@@ -1,0 +1,257 @@
+"""The claims that ways to a target decide: how steps and seconds to it depend on batch and step (notes: minibatch)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from experiments.claims_gradient_noise import SOURCE
+from experiments.ratios import of_rounds
+from harness.contract import Claim, Estimate, Evidence, Interval, as_table, axes, counted, described, label, settings
+from harness.estimates import mean_of
+
+Array = NDArray[np.float64]
+
+# Theory's steps are where *expected* loss gets to the target; single ways get there when chance has it, which is about the same as
+# long as the floor is so small a share of what is left at the target, …
+QUIET = 0.2
+# … and as it takes so many steps that one more or less makes no difference.
+MANY = 20
+STEPS = (0.85, 1.15)
+# Linear scaling: batch and step so many times as large each, steps as many times fewer, up to this share of 2/L.
+WELL_BELOW = 0.25
+SCALING = (0.8, 1.25)
+# Beyond so many times 2/L not even chance gets to the target first.
+WELL_BEYOND = 1.5
+# The exponent e of steps ∝ B^−e, for batches up to this share of the noise scale, and from so many times it on.
+FEW, LARGE = 1 / 4, 4.0
+FALLING, SATURATED = (0.75, 1.15), (-0.1, 0.25)
+PRODUCT = (0.9, 1.1)
+CLOSEST = 8
+# Settings that say what is to be solved, and how often; the others are what can be chosen.
+PROBLEM, REPEATS = ("data", "noise", "loss", "draws", "progress"), ("seed", "repeats")
+NEEDED = {"train/reached", "model/batch", "model/full_edge", "model/noise_scale", "batch_size", "step_size", "draws"}
+WHERE = ("data", "loss", "layout", "dtype")
+
+
+def _mine(runs: pd.DataFrame) -> pd.DataFrame | None:
+    return runs if set(runs) >= NEEDED and "train/steps_to_target" in runs else None
+
+
+def repeats(history: pd.DataFrame, run_id: str) -> Array:
+    """The steps of each of a run's ways; ∞ where it did not get there."""
+    mine = history[(history["run_id"] == run_id) & (history["metric"] == "repeats/steps")]
+    values = mine.set_index("step")["value"]
+    return np.asarray(values.reindex(range(int(mine["step"].max()) + 1 if len(mine) else 0)).fillna(np.inf), np.float64)
+
+
+def ratio_of(logs: Sequence[float] | Array) -> Estimate:
+    """exp of the mean of independent logarithms, its interval that of the mean: a ratio, as likely too large as too small."""
+    found = mean_of(logs)
+
+    def interval(confidence: float) -> Interval:
+        low, high = found.interval(confidence)
+        return math.exp(low), math.exp(high) if high < math.inf else math.inf
+
+    return Estimate(math.exp(found.value), interval, found.count)
+
+
+def _reached(runs: pd.DataFrame) -> pd.DataFrame:
+    """Those of whose ways all got there."""
+    return runs[(runs["train/reached"] == 1) & runs["train/steps_to_target"].notna()]
+
+
+def _groups(runs: pd.DataFrame, but: Sequence[str]) -> Iterator[pd.DataFrame]:
+    """The runs that differ in nothing but those settings."""
+    same = [key for key in settings(runs) if key not in but]
+    for _, group in runs.groupby(same, dropna=False, observed=True):
+        yield group
+
+
+def _theory(runs: pd.DataFrame, history: pd.DataFrame) -> Evidence | None:
+    mine = _mine(runs)
+    if mine is None or not {"model/steps_to_target", "model/floor_share"} <= set(mine):
+        return None
+    independent = (mine["draws"] == "replacement") | mine["batch_size"].isna()
+    known = (mine["model/steps_to_target"] >= MANY) & (mine["model/floor_share"] <= QUIET)
+    mine = _reached(mine[independent & known])
+    if mine.empty:
+        return None
+    samples = [
+        ratio_of(np.log(repeats(history, run_id) / predicted))
+        for run_id, predicted in zip(mine["run_id"], mine["model/steps_to_target"], strict=True)
+    ]
+    shown = ["batch_size", "step_size", "model/steps_to_target", "train/steps_to_target", "model/floor_share"]
+    return Evidence(
+        quantity="steps to target measured ÷ predicted by the recursion of the second moment", predicted=1.0, samples=samples,
+        accept=STEPS, of="each",
+        conditions=f"{counted(len(mine), 'run')} of a quadratic loss, {MANY} steps or more; floor at most {QUIET:.0%} of what is left",
+        details=as_table(mine[shown].sort_values(shown[:2])),
+    )  # fmt: skip
+
+
+def _scaling(runs: pd.DataFrame, history: pd.DataFrame) -> Evidence | None:
+    mine = _mine(runs)
+    if mine is None:
+        return None
+    mine = _reached(mine[mine["step_size"] <= WELL_BELOW * mine["model/full_edge"]])
+    samples, rows = [], []
+    for group in _groups(mine, ("batch_size", "step_size")):
+        by_point = {(run["model/batch"], run["step_size"]): run for _, run in group.iterrows()}
+        for (batch, step), run in sorted(by_point.items()):
+            next_up = [
+                (other, other_step) for other, other_step in sorted(by_point)
+                if other > batch and math.isclose(other / batch, other_step / step)
+            ]  # fmt: skip
+            if not next_up:
+                continue
+            times = next_up[0][0] / batch
+            few, many = (repeats(history, each["run_id"]) for each in (by_point[next_up[0]], run))
+            samples.append(ratio_of(np.log(many / few) - math.log(times)))
+            rows.append({"B": batch, "step": step, "times": times, "steps": np.median(many), "then": np.median(few)})
+    if not samples:
+        return None
+    return Evidence(
+        quantity="steps ÷ steps with batch and step r times as large ÷ r", predicted=1.0, samples=samples, accept=SCALING,
+        of="each",
+        conditions=f"{counted(len(samples), 'pair')} of runs that differ in nothing else, steps up to {WELL_BELOW:.0%} of 2/L",
+        details=as_table(pd.DataFrame(rows)),
+    )  # fmt: skip
+
+
+def _stops(runs: pd.DataFrame, history: pd.DataFrame) -> Evidence | None:
+    mine = _mine(runs)
+    if mine is None or "model/reaches" not in mine:
+        return None
+    beyond = mine[(mine["step_size"] >= WELL_BEYOND * mine["model/full_edge"]) & mine["model/reaches"].notna()]
+    if beyond.empty:
+        return None
+    sizes = ", ".join(f"{size:.0f}" for size in sorted(beyond["model/batch"].unique()))
+    return Evidence(
+        quantity="share of ways that get to the target with a step beyond 2/L", predicted=0.0,
+        samples=beyond["train/reached"].tolist(), accept=(0.0, 0.0),
+        conditions=f"{counted(len(beyond), 'run')} of a quadratic loss, batches of {sizes}, steps from {WELL_BEYOND:g}·2/L on",
+    )  # fmt: skip
+
+
+def _best(runs: pd.DataFrame) -> pd.DataFrame:
+    """Of each batch the step with the fewest steps to target, smallest batch first."""
+    reached = _reached(runs)
+    return reached.loc[reached.groupby("model/batch")["train/steps_to_target"].idxmin()].sort_values("model/batch")
+
+
+def _exponents(few: bool, runs: pd.DataFrame, history: pd.DataFrame) -> Evidence | None:
+    mine = _mine(runs)
+    if mine is None:
+        return None
+    samples, rows = [], []
+    for group in _groups(mine, ("batch_size", "step_size")):
+        best = _best(group)
+        for (_, small), (_, large) in zip(best.iloc[:-1].iterrows(), best.iloc[1:].iterrows(), strict=True):
+            scale = small["model/noise_scale"]
+            if not (large["model/batch"] <= FEW * scale if few else small["model/batch"] >= LARGE * scale):
+                continue
+            logs = np.log(repeats(history, small["run_id"]) / repeats(history, large["run_id"]))
+            samples.append(mean_of(logs / math.log(large["model/batch"] / small["model/batch"])))
+            rows.append(
+                {
+                    **{key: small[key] for key in WHERE if key in small}, "noise scale": scale,
+                    "from B": small["model/batch"], "step": small["step_size"], "steps": small["train/steps_to_target"],
+                    "to B": large["model/batch"], "its step": large["step_size"], "its steps": large["train/steps_to_target"],
+                    "exponent": samples[-1].value,
+                }
+            )  # fmt: skip
+    if not samples:
+        return None
+    which = f"up to {FEW:.3g} of" if few else f"from {LARGE:g} times"
+    return Evidence(
+        quantity="exponent e of steps to target ∝ B^−e, from one batch to the next", predicted=1.0 if few else 0.0,
+        samples=samples, accept=FALLING if few else SATURATED, of="each",
+        conditions=f"batches {which} the noise scale tr Σ/‖g‖², each with the best step of its sweep",
+        details=as_table(pd.DataFrame(rows)),
+    )  # fmt: skip
+
+
+def _falling(runs: pd.DataFrame, history: pd.DataFrame) -> Evidence | None:
+    return _exponents(True, runs, history)
+
+
+def _saturated(runs: pd.DataFrame, history: pd.DataFrame) -> Evidence | None:
+    return _exponents(False, runs, history)
+
+
+def _product(runs: pd.DataFrame, history: pd.DataFrame) -> Evidence | None:
+    mine = _mine(runs)
+    if mine is None or "time/direct_ratio" not in mine:
+        return None
+    mine = mine.dropna(subset=["time/direct_ratio"])
+    if mine.empty:
+        return None
+    worst = mine["time/aa_ratio"].pipe(np.log).abs().max()
+    return Evidence(
+        quantity="time to target by the clock ÷ (steps × seconds per step)", predicted=1.0,
+        samples=mine["time/direct_ratio"].tolist(), accept=PRODUCT, of="median",
+        conditions=f"{counted(len(mine), 'run')}, the median over rounds of each; A/A arms within {math.expm1(worst):.0%}",
+    )  # fmt: skip
+
+
+def _fastest(runs: pd.DataFrame, history: pd.DataFrame) -> Evidence | None:
+    mine = _mine(runs)
+    if mine is None or "time/to_target_s" not in mine:
+        return None
+    varying = [key for key in axes(mine) if key not in REPEATS]
+    places = [key for key in varying if key.partition(".")[0] in PROBLEM]
+    groups = [part for _, part in mine.groupby(places, dropna=False, observed=True)] if places else [mine]
+    samples, tables = [], []
+    for group in groups:
+        ranked = _reached(group).dropna(subset=["time/to_target_s"]).sort_values("time/to_target_s")
+        if len(ranked) < 2:
+            continue
+        (_, best), (_, second) = list(ranked.head(2).iterrows())
+        times = [repeats(history, run["run_id"]) * _relative(history, run["run_id"]) for run in (second, best)]
+        samples.append(ratio_of(np.log(times[0] / times[1])))
+        keys = [key for key in varying if key not in places]
+        shown = ranked.head(CLOSEST)[[*keys, "train/steps_to_target", "time/step_s", "time/to_target_s"]]
+        named = " ".join(described(key, label(best[key])) for key in (*places, *keys))
+        tables.append(f"Least time to target: {named}, {1e3 * best['time/to_target_s']:.3g} ms.\n\n{as_table(shown)}")
+    if not samples:
+        return None
+    return Evidence(
+        quantity="time to target of the runner-up ÷ that of the fastest setting", predicted=1.0, samples=samples,
+        accept=(1.0, math.inf), of="each",
+        conditions="each way's steps times the seconds of one step of a round, over the reference arm's of the same round",
+        details="\n\n".join(tables),
+    )  # fmt: skip
+
+
+def _relative(history: pd.DataFrame, run_id: str) -> Array:
+    """Seconds of a step over those of the reference arm, round by round: what a slow spell of the machine does to both cancels."""
+    step, reference = (of_rounds(history, name, run_id) for name in ("step_s", "reference_s"))
+    return np.asarray(step / reference)
+
+
+CLAIMS = (
+    Claim(
+        "minibatch-steps",
+        "steps to target are known from theory, for any batch and step of a quadratic loss",
+        SOURCE,
+        _theory,
+    ),
+    Claim(
+        "minibatch-scaling",
+        "linear scaling: r times the batch and r times the step take r times fewer steps",
+        SOURCE,
+        _scaling,
+    ),
+    Claim("minibatch-scaling-stops", "it stops at 2/L: beyond it no batch gets to the target", SOURCE, _stops),
+    Claim("minibatch-falling", "twice a small batch takes half the steps to target", SOURCE, _falling),
+    Claim(
+        "minibatch-saturation", "twice a large batch hardly saves steps: steps to target saturate", SOURCE, _saturated
+    ),
+    Claim("time-product", "time to target is steps to target times seconds per step", "the bench's design", _product),
+    Claim("time-fastest", "one setting gets to the target first on this machine", "the bench's design", _fastest),
+)
