@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg, optimize, sparse
 
+from experiments.separation import is_parted, least_margin, one_hot
 from kernels import Objective
 from kernels.losses import Loss, Target
 
@@ -28,22 +29,33 @@ UNTIL_ROUNDING = {"maxiter": 5000, "maxfun": 20000, "ftol": 0, "gtol": 0}
 SMALL = 1e-13
 # Beyond it of its largest a singular value of the scaled X counts as 0.
 RANK = 1e-13
+# f stops falling in float64 where every logit that it drives to infinity has come so far at least.
+FAR = 12.0
+# Of labels that are parted: a margin at which a sample's loss is below what float64 tells from 0 beside 1.
+NEXT_TO_NOTHING = 40.0
 STEP = 1e-5  # of the differences that a Hessian is made of; β is of order one in it
 
 
 @dataclass(frozen=True)
 class Optimum:
-    """θ̂ shaped (n, k), f(θ̂), and how flat f is there: ‖∇f‖ over β at θ̂ and at the start (NaN for a linear programme)."""
+    """θ̂ shaped (n, k), f(θ̂), and how flat f is there: ‖∇f‖ over β at θ̂ and at the start (NaN for a linear programme).
+
+    `parted`: labels that a plane parts have no θ̂ (`experiments.separation`); then `theta` is far along where f falls to its infimum
+    without end, and `value` is next to that. None: there were too many samples to tell.
+    """
 
     theta: Array
     value: float
     gradient_norm: float
     start_norm: float
     method: str
+    parted: bool | None = False
 
     @property
     def flat(self) -> bool:
-        """Whether it is a minimum as far as float64 tells: of separable labels it is not, whose θ̂ is at infinity."""
+        """Whether it is a minimum as far as float64 tells: of labels that a plane parts it is not, whose θ̂ is at infinity."""
+        if self.parted:
+            return False
         return math.isnan(self.gradient_norm) or self.gradient_norm <= 1e-6 * max(self.start_norm, 1e-300)
 
 
@@ -61,17 +73,36 @@ def minimise(loss: Loss, X: Array, y: NDArray[Any], outputs: int = 1, start: Arr
     shape = (Z.shape[1], outputs)
 
     def f(beta: Array) -> tuple[float, Array]:
+        if not np.isfinite(beta).all():  # labels that can be parted: on its way to infinity L-BFGS leaves float64
+            return math.inf, np.zeros_like(beta)
         value, grad = objective.value_and_grad(Z, y, beta.reshape(shape))
         return value, grad.ravel()
 
-    beta = np.zeros(shape).ravel() if start is None else np.linalg.lstsq(Z, X @ start)[0].ravel()
+    beta: Array = np.zeros(shape).ravel() if start is None else np.linalg.lstsq(Z, X @ start)[0].ravel()
     first = float(np.linalg.norm(f(np.zeros(shape).ravel())[1]))
-    found = optimize.minimize(f, beta, jac=True, method="L-BFGS-B", options=UNTIL_ROUNDING)
-    beta, method = found.x, "L-BFGS-B"
-    if beta.size <= MOST_FOR_NEWTON:
-        beta, method = _newton(f, beta, first), "L-BFGS-B, then Newton"
-    theta = back @ beta.reshape(shape)
-    return Optimum(theta, objective.value_and_grad(X, y, theta)[0], float(np.linalg.norm(f(beta)[1])), first, method)
+    lowest: Array = beta
+    counts = None if loss.target is Target.REAL else one_hot(y, loss.target, outputs)
+
+    def keep(intermediate_result: optimize.OptimizeResult) -> None:
+        nonlocal lowest
+        if np.isfinite(intermediate_result.x).all():
+            lowest = intermediate_result.x.copy()
+            if counts is not None and least_margin(Z @ lowest.reshape(shape), counts) > 0:
+                raise StopIteration
+
+    optimize.minimize(f, beta, jac=True, method="L-BFGS-B", options=UNTIL_ROUNDING, callback=keep)
+    at, method = lowest, "L-BFGS-B"
+    parted: bool | None = False
+    margin = -math.inf if counts is None else least_margin(Z @ at.reshape(shape), counts)
+    if margin > 0:  # straight on from here f falls for ever
+        at, parted = at * (NEXT_TO_NOTHING / margin), True
+    elif at.size <= MOST_FOR_NEWTON:
+        at, method = _newton(f, at, first), "L-BFGS-B, then Newton"
+    if not parted and np.abs(Z @ at.reshape(shape)).max() > FAR:
+        parted = is_parted(Z, y, loss.target, outputs)
+    theta = back @ at.reshape(shape)
+    value, gradient = f(at)
+    return Optimum(theta, value, float(np.linalg.norm(gradient)), first, method, parted)
 
 
 def orthogonal(X: Array) -> tuple[Array, Array]:
