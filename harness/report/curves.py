@@ -82,6 +82,7 @@ def _points(figure: Curve, runs: pd.DataFrame, history: pd.DataFrame) -> pd.Data
     """The runs that did not diverge, with columns _x, _y and _theory, a row for each point; None where there is no such metric."""
     kept = runs[~diverged(runs)]
     wanted = {figure.y: "_y", **({figure.theory: "_theory"} if figure.theory else {})}
+    wanted |= {name: name for name in figure.interval or ()}
     tabulated = bool(history.loc[history["metric"] == figure.x, "step"].max() > WHOLE_RUN)
     if figure.x == "step" or tabulated:
         names = wanted if figure.x == "step" else {figure.x: "_x", **wanted}
