@@ -30,13 +30,13 @@ def _own(runs: pd.DataFrame) -> bool:
 def _unbiased(runs: pd.DataFrame, history: pd.DataFrame) -> Evidence | None:
     if not _own(runs):
         return None
-    columns = [name for name in runs if name.startswith("bias/along_gradient") or name.startswith("bias/direction")]
-    columns = [name for name in columns if not name.endswith(("_low", "_high"))]
+    directions = [str(name) for name in runs.columns if str(name).startswith("bias/direction_")]
+    columns = ["bias/along_gradient", *directions]
     samples = [
         mean(float(run[name]), float(run["bias/error"]), run["noise/draws"] - 1, int(run["noise/draws"]))
         for _, run in runs.iterrows()
         for name in columns
-        if run[name] == run[name] and run["noise/ratio"] == run["noise/ratio"]
+        if run[name] == run[name]
     ]
     if not samples:
         return None
@@ -115,17 +115,15 @@ def _predicted(replacement: str, runs: pd.DataFrame, history: pd.DataFrame) -> E
 
 
 def _whole(runs: pd.DataFrame, history: pd.DataFrame) -> Evidence | None:
-    if not _own(runs) or "noise/variance" not in runs:
+    if "noise/left" not in runs or runs["noise/left"].isna().all():
         return None
-    mine = runs[(runs["replacement"] == "false") & runs["noise/ratio"].isna() & (runs["model/variance"] == 0)]
-    if mine.empty:
-        return None
+    left = runs["noise/left"].dropna()
     return Evidence(
         quantity="E‖g_B − g‖² ÷ tr Σ of a batch that is all samples",
         predicted=0.0,
-        samples=(mine["noise/variance"] / mine["model/total_variance"]).tolist(),
+        samples=left.tolist(),
         accept=(-math.inf, NOTHING),
-        conditions=f"{counted(len(mine), 'run')}; to rounding",
+        conditions=f"{counted(len(left), 'run')} without replacement; to rounding",
     )
 
 

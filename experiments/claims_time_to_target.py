@@ -89,7 +89,7 @@ def _theory(runs: pd.DataFrame, history: pd.DataFrame) -> Evidence | None:
     return Evidence(
         quantity="steps to target measured ÷ predicted by the recursion of the second moment", predicted=1.0, samples=samples,
         accept=STEPS, of="each",
-        conditions=f"{counted(len(mine), 'run')} of a quadratic loss, {MANY} steps or more; floor at most {QUIET:.0%} of what is left",
+        conditions=f"{counted(len(mine), 'run')} of a quadratic loss, {MANY} steps or more; floor within {QUIET:.0%} of the gap",
         details=as_table(mine[shown].sort_values(shown[:2])),
     )  # fmt: skip
 
@@ -191,7 +191,7 @@ def _product(runs: pd.DataFrame, history: pd.DataFrame) -> Evidence | None:
     mine = mine.dropna(subset=["time/direct_ratio"])
     if mine.empty:
         return None
-    worst = mine["time/aa_ratio"].pipe(np.log).abs().max()
+    worst = float(np.abs(np.log(mine["time/aa_ratio"])).max())
     return Evidence(
         quantity="time to target by the clock ÷ (steps × seconds per step)", predicted=1.0,
         samples=mine["time/direct_ratio"].tolist(), accept=PRODUCT, of="median",

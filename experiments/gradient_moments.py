@@ -134,6 +134,12 @@ def _sum_of_squared_products(X: Array, W: Array, deltas: Array) -> float:
     return total
 
 
+@lru_cache(maxsize=64)
+def moments_at(p: Problem, progress: float) -> Moments:
+    """The moments where so large a share of the loss above the least one is gone; kept, since many batches ask for them."""
+    return moments(p.loss, p.X, p.y, p.at(progress))
+
+
 def curvatures(loss: Loss, H: Array, y: NDArray[Any]) -> Array:
     """W (m, k, k): ∂δ/∂h = ∂²ℓ/∂h² of each sample at its logits H (m, k), by central differences of the loss's own δ.
 

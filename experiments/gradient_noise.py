@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from experiments.claims_gradient_noise import CLAIMS
 from experiments.data import Data
-from experiments.gradient_moments import Problem, draw, moments, problem, share_of_variance
+from experiments.gradient_moments import Problem, draw, moments_at, problem, share_of_variance
 from experiments.train import fits
 from harness import estimates
 from harness.contract import WHOLE_RUN, Claim, Count, Curve, Experiment, Figure, LeftOut, Row, Seed, Share
@@ -35,6 +35,7 @@ class GradientNoise(Experiment):
     θ lies on the straight line from 0 to the optimum, where the share `progress` of the loss above the least one is gone.
     `noise/variance`: the mean of ‖g_B − g‖², g_B by the kernels over the drawn samples; `model/variance`: c·tr Σ by linear algebra.
     `bias/…`: the mean of g_B − g along the gradient and along fixed random directions, in standard deviations of one batch.
+    Of a batch of all samples, drawn without replacement, there is `noise/left` alone: E‖g_B − g‖²/tr Σ, which is rounding.
     `model/noise_scale` = tr Σ/‖g‖²: the batch whose noise is as large as its gradient; `model/curved_noise_scale` = tr HΣ/gᵀHg.
     """
 
@@ -81,7 +82,7 @@ class GradientNoise(Experiment):
     def run(self) -> Iterator[Row]:
         p = problem(self.data, self.loss, self.seed)
         theta = p.at(self.progress)
-        at = moments(self.loss, p.X, p.y, theta)
+        at = moments_at(p, self.progress)
         directions = self._directions(at.gradient)
         squares, along = self._drawn(p, theta, at.gradient, directions)
         for turn, mine in enumerate(squares):
@@ -91,11 +92,14 @@ class GradientNoise(Experiment):
                 turn, {"repeats/log_variance": math.log(mean) + scatter / (2 * mean**2) if mean > 0 else math.nan}
             )
         predicted = share_of_variance(self.batch_size, p.samples, self.replacement) * at.total_variance
+        if predicted > 0:
+            measured = {**_variance(squares, predicted), **_bias(along.reshape(-1, len(directions)))}
+        else:  # a batch of all samples: what is left is rounding, which no figure should take for noise
+            measured = {"noise/left": float(squares.mean()) / at.total_variance}
         yield Row(
             WHOLE_RUN,
             {
-                **_variance(squares, predicted),
-                **_bias(along.reshape(-1, len(directions))),
+                **measured,
                 "noise/draws": float(squares.size),
                 "model/total_variance": at.total_variance,
                 "model/gradient_norm": float(np.linalg.norm(at.gradient)),
@@ -128,23 +132,21 @@ class GradientNoise(Experiment):
 
 
 def _variance(squares: Array, predicted: float) -> dict[str, float]:
-    """The mean of the squares, its standard error and its share of what is predicted; NaN where nothing is: of all samples."""
+    """The mean of the squares, with its interval and its standard error, and what it is of what is predicted."""
     found = estimates.mean_of(squares.ravel())
     low, high = found.interval(SHOWN)
     error = float(squares.std(ddof=1)) / math.sqrt(squares.size)
-    per = 1 / predicted if predicted > 0 else math.nan
     return {
         "noise/variance": found.value, "noise/variance_low": low, "noise/variance_high": high,
         "model/variance": predicted,
-        "noise/ratio": found.value * per, "noise/ratio_low": low * per, "noise/ratio_high": high * per,
-        "noise/ratio_error": error * per,
+        "noise/ratio": found.value / predicted, "noise/ratio_low": low / predicted, "noise/ratio_high": high / predicted,
+        "noise/ratio_error": error / predicted,
     }  # fmt: skip
 
 
 def _bias(along: Array) -> dict[str, float]:
-    """The means along the directions in standard deviations of one batch, where it has any; each with the same standard error."""
-    spread = along.std(axis=0, ddof=1)
-    means = np.divide(along.mean(axis=0), spread, out=np.full(len(spread), np.nan), where=spread > 0)
+    """The means along the directions, in standard deviations of one batch: each with the same standard error."""
+    means = along.mean(axis=0) / along.std(axis=0, ddof=1)
     error = 1 / math.sqrt(len(along))
     low, high = estimates.mean(float(means[0]), error, len(along) - 1, len(along)).interval(SHOWN)
     named = {f"bias/direction_{j}": float(value) for j, value in enumerate(means[1:], start=1)}

@@ -19,6 +19,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,7 +99,7 @@ class Recursion:
         A[1 + n :, 0] = step**2 * share * noise
         return A
 
-    def gap_of(self, M: Array) -> float:
+    def gap_of(self, M: NDArray[np.floating[Any]]) -> float:
         """½ tr HM."""
         first, second = self._pairs
         return 0.5 * float(np.sum(np.where(first == second, 1, 2) * self.hessian[first, second] * M))

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from experiments.claims_time_to_target import CLAIMS
 from experiments.data import Data
-from experiments.gradient_moments import Problem, moments, problem, share_of_variance
+from experiments.gradient_moments import Problem, moments_at, problem, share_of_variance
 from experiments.sgd_steps import Draws, Reached, Visits, steps_to_level
 from experiments.sgd_theory import recursion, steps_to
 from experiments.train import Prepared, fits, prepare
@@ -78,7 +78,7 @@ class TimeToTarget(Experiment):
     foremost: ClassVar[tuple[str, ...]] = ("train/steps_to_target", "time/to_target_s", "model/steps_to_target")
     figures: ClassVar[tuple[Figure, ...]] = (
         Curve(
-            "train/steps_to_target", "Steps to target against batch size: they fall, and saturate (thin: theory)",
+            "train/steps_to_target", "Steps to target against batch size: they fall, and saturate (thin: theory; NOISE: tr Σ/‖g‖²)",
             x="model/batch", by=("step_size", "layout", "dtype"), log_x=True, log_y=True,
             interval=("train/steps_to_target_low", "train/steps_to_target_high"), theory="model/steps_to_target",
             marks=("model/noise_scale",),
@@ -170,7 +170,7 @@ class TimeToTarget(Experiment):
         edge = r.edge(share) if r else math.nan
         floor = r.floor(self.step_size, share) if r else math.nan
         gap = wide.level(self.progress) - wide.optimum.value
-        scales = [moments(self.loss, wide.X, wide.y, wide.at(way * self.progress)).noise_scale for way in ON_THE_WAY]
+        scales = [moments_at(wide, way * self.progress).noise_scale for way in ON_THE_WAY]
         return {
             "model/steps_to_target": steps if math.isfinite(steps) else math.nan,
             "model/reaches": math.nan if math.isnan(steps) else float(math.isfinite(steps)),

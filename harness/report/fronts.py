@@ -7,7 +7,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from harness.contract import Front, number
+from harness.contract import Front, described, label, number
 from harness.report.looks import MARK, REPEAT, axes, axis, diverged, groups, looks_of
 
 
@@ -20,32 +20,37 @@ def front(figure: Front, runs: pd.DataFrame, every: pd.DataFrame) -> go.Figure |
     drawn = go.Figure()
     x, y = points["_x"].to_numpy(), points["_y"].to_numpy()
     first = int(np.argmin(x * y))
-    across = np.geomspace(x.min(), x.max(), 50)
+    least = float(x[first] * y[first])
+    # as far as points go in both: a diagonal beyond them would squeeze them together
+    across = np.geomspace(max(x.min(), least / y.max()), min(x.max(), least / y.min()), 50)
     drawn.add_trace(
         go.Scatter(
-            x=across, y=x[first] * y[first] / across, mode="lines", line=MARK, name=f"the same {figure.product}",
+            x=across, y=least / across, mode="lines", line=MARK, name=f"the same {figure.product}",
             hoverinfo="skip",
         )
     )  # fmt: skip
     ahead = points[unbeaten(x, y)].sort_values("_x")
     drawn.add_trace(
         go.Scatter(
-            x=ahead["_x"], y=ahead["_y"], mode="lines", name="Pareto front", line={"color": "#444444", "width": 1.5},
-            hoverinfo="skip",
+            x=ahead["_x"], y=ahead["_y"], mode="lines+text", name="Pareto front", line={"color": "#444444", "width": 1.5},
+            text=["" if at == points.index[first] else name for at, name in ahead["_name"].items()],
+            textposition="bottom left", textfont={"size": 11, "color": "#444444"}, cliponaxis=False, hoverinfo="skip",
         )
     )  # fmt: skip
     looks = looks_of(every, points, by)
     for name, group in groups(points, by):
         drawn.add_trace(
             go.Scatter(
-                x=group["_x"], y=group["_y"], mode="markers", name=name, text=group["_name"],
+                x=group["_x"], y=group["_y"], mode="markers", name=name, showlegend=bool(by), text=group["_name"],
                 marker={"color": looks[name][0], "size": 9}, customdata=group["_x"] * group["_y"],
                 hovertemplate=f"%{{text}}<br>{figure.x} %{{x:.4g}}<br>{figure.y} %{{y:.4g}}"
                 f"<br>{figure.product} %{{customdata:.4g}}<extra></extra>",
             )
         )  # fmt: skip
-    least = f"{points['_name'].iloc[first]}: {figure.product} {number(float(x[first] * y[first]), '.3g')}"
-    drawn.add_annotation(x=np.log10(x[first]), y=np.log10(y[first]), text=least, ax=30, ay=-40, showarrow=True)
+    drawn.add_annotation(
+        x=np.log10(x[first]), y=np.log10(y[first]), text=f"{points['_name'].iloc[first]}: {figure.product} {number(least, '.3g')}",
+        ax=40, ay=-60, xanchor="left", showarrow=True, bgcolor="rgba(255,255,255,0.85)",
+    )  # fmt: skip
     drawn.update_xaxes(title_text=figure.x, **axis(x))
     drawn.update_yaxes(title_text=figure.y, **axis(y))
     drawn.update_layout(legend_title_text=" · ".join(by))
@@ -61,8 +66,9 @@ def medians(figure: Front, runs: pd.DataFrame) -> pd.DataFrame | None:
     if kept.empty or not keys:
         return None
     rows = []
-    for name, group in groups(kept, keys):
+    for _, group in groups(kept, keys):
         values = group[keys].iloc[0].to_dict()
+        name = " · ".join(described(str(key), label(value)) for key, value in values.items())
         rows.append({**values, "_name": name, "_x": group[figure.x].median(), "_y": group[figure.y].median()})
     return pd.DataFrame(rows)
 

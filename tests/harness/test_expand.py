@@ -179,9 +179,15 @@ def test_points_do_not_share_what_can_change():
 
 def test_each_point_is_what_stock_hydra_would_compose():
     """The short cut (compose a choice of groups once, then copy and update) against composing every job."""
-    arguments = ("+sweep=batch", "data.test_share=0.1,0.2", "loss=softmax", "order=sequential,shuffled", "seed=3")
+    arguments = (
+        "+sweep=noise",
+        "data.test_share=0.1,0.2",
+        "loss=huber",
+        "order=sequential,shuffled",
+        "batch_size=1,8,64,512,null",
+    )
     found = expansion(*arguments, folder=None)
-    assert len(found) == 80
+    assert len(found) == 4 * 5 * 2 * 2 * 5
     with initialize_config_dir(str(CONF), version_base="1.3"):
         for point in found[::13]:
             stock = compose("config", list(point.overrides))

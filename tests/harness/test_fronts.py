@@ -37,7 +37,8 @@ def test_a_front_names_the_least_product():
     drawn = draw(FRONT, runs, NONE)
     product = runs["train/steps"] * runs["time/step_s"]
     best = runs.loc[product.idxmin()]
-    assert drawn.layout.annotations[0].text == f"{best['batch_size']} · {best['layout']}: seconds {product.min():.3g}"
+    named = f"batch_size={best['batch_size']} · {best['layout']}"
+    assert drawn.layout.annotations[0].text == f"{named}: seconds {product.min():.3g}"
     diagonal, front, *groups = drawn.data
     np.testing.assert_allclose(np.array(diagonal.x) * np.array(diagonal.y), product.min())
     assert [trace.name for trace in groups] == ["columns", "rows"]
@@ -50,6 +51,11 @@ def test_a_front_names_the_least_product():
         (x, y) for trace in groups for x, y in zip(trace.x, trace.y, strict=True)
     }
     assert (np.diff(np.array(front.y)) < 0).all()
+    assert max(diagonal.y) <= runs["train/steps"].max() * (1 + 1e-12)
+    # the others on the front are named where they are
+    assert [bool(text) for text in front.text] == [
+        not np.isclose(x * y, product.min()) for x, y in zip(front.x, front.y, strict=True)
+    ]
 
 
 def test_a_point_is_the_median_over_seeds():
