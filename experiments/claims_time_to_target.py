@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy import optimize
 
 from experiments.claims_gradient_noise import SOURCE
 from experiments.ratios import of_rounds
@@ -30,8 +31,12 @@ WELL_BEYOND = 1.5
 # The exponent e of steps ∝ B^−e, for batches up to this share of the noise scale, and from so many times it on.
 FEW, LARGE = 1 / 4, 4.0
 FALLING, SATURATED = (0.75, 1.15), (-0.1, 0.25)
+# How many times the noise scale the batch may be at which steps to target are twice as many as they are at least: B_noise is said
+# to tell its order of magnitude; batches have to reach that many times below and above it.
+FACTOR = 4.0
 PRODUCT = (0.9, 1.1)
 CLOSEST = 8
+WIDE = 5.0  # in log B, beyond the batches on either side, B* is looked for
 # Settings that say what is to be solved, and how often; the others are what can be chosen.
 PROBLEM, REPEATS = ("data", "noise", "loss", "draws", "progress"), ("seed", "repeats")
 NEEDED = {"train/reached", "model/batch", "model/full_edge", "model/noise_scale", "batch_size", "step_size", "draws"}
@@ -184,6 +189,50 @@ def _saturated(runs: pd.DataFrame, history: pd.DataFrame) -> Evidence | None:
     return _exponents(False, runs, history)
 
 
+def critical(batches: Array, steps: Array) -> Array:
+    """B* of S(B) = S_min·(1 + B*/B), by least squares of log S: batches (points,), steps (repeats, points) → (repeats,)."""
+
+    def miss(log_scale: float, logs: Array) -> float:
+        return float(np.var(logs - np.log1p(np.exp(log_scale) / batches)))  # the best S_min is that of the mean
+
+    span = float(np.log(batches.min())) - WIDE, float(np.log(batches.max())) + WIDE
+    found = [optimize.minimize_scalar(miss, bounds=span, args=(logs,), method="bounded").x for logs in np.log(steps)]
+    return np.asarray(np.exp(found))
+
+
+def _scale(runs: pd.DataFrame, history: pd.DataFrame) -> Evidence | None:
+    mine = _mine(runs)
+    if mine is None:
+        return None
+    samples, rows = [], []
+    for group in _groups(mine, ("batch_size", "step_size")):
+        best = _best(group)
+        if best.empty:
+            continue
+        batches, scale = best["model/batch"].to_numpy(np.float64), float(best["model/noise_scale"].iloc[0])
+        if not (batches[0] * FACTOR <= scale <= batches[-1] / FACTOR):
+            continue
+        found = critical(batches, np.array([repeats(history, run_id) for run_id in best["run_id"]]).T)
+        samples.append(ratio_of(np.log(found / scale)))
+        where = {key: best[key].iloc[0] for key in WHERE if key in best}
+        rows.append(
+            {
+                **where,
+                "noise scale": scale,
+                "B*": np.median(found),
+                "steps at least": best["train/steps_to_target"].min(),
+            }
+        )
+    if not samples:
+        return None
+    return Evidence(
+        quantity="B* of the steps' fit S_min·(1 + B*/B) ÷ noise scale tr Σ/‖g‖²", predicted=1.0, samples=samples,
+        accept=(1 / FACTOR, FACTOR), of="each",
+        conditions=f"each batch with the best step of its sweep; within a factor of {FACTOR:g}, as it tells an order of magnitude",
+        details=as_table(pd.DataFrame(rows)),
+    )  # fmt: skip
+
+
 def _product(runs: pd.DataFrame, history: pd.DataFrame) -> Evidence | None:
     mine = _mine(runs)
     if mine is None or "time/direct_ratio" not in mine:
@@ -251,6 +300,12 @@ CLAIMS = (
     Claim("minibatch-falling", "twice a small batch takes half the steps to target", SOURCE, _falling),
     Claim(
         "minibatch-saturation", "twice a large batch hardly saves steps: steps to target saturate", SOURCE, _saturated
+    ),
+    Claim(
+        "minibatch-noise-scale",
+        "where they saturate is told by the gradient noise scale tr Σ/‖g‖²",
+        "arXiv:1812.06162",
+        _scale,
     ),
     Claim("time-product", "time to target is steps to target times seconds per step", "the bench's design", _product),
     Claim("time-fastest", "one setting gets to the target first on this machine", "the bench's design", _fastest),

@@ -13,7 +13,7 @@ from framed import framed
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from experiments.claims_time_to_target import CLAIMS, ratio_of
+from experiments.claims_time_to_target import CLAIMS, critical, ratio_of
 from experiments.data import Digits, Synthetic
 from experiments.sgd_steps import Visits, steps_to_level
 from experiments.time_to_target import GIVE_UP, TimeToTarget
@@ -21,7 +21,7 @@ from harness.contract import DIVERGED, LeftOut
 from harness.report.verdicts import judge
 from kernels import Objective, layouts, losses, noises
 
-STEPS, SCALING, STOPS, FALLING, SATURATION, PRODUCT, FASTEST = CLAIMS
+STEPS, SCALING, STOPS, FALLING, SATURATION, SCALE, PRODUCT, FASTEST = CLAIMS
 DATA = Synthetic(noise=noises.Gaussian(scale=0.3), samples=200, features=3)
 BASE = TimeToTarget(
     data=DATA,
@@ -218,11 +218,21 @@ def test_steps_fall_and_saturate_where_the_noise_scale_says():
     runs, history = made_up(saturating(64.0))
     assert outcome(FALLING, runs, history) == "PASS"
     assert outcome(SATURATION, runs, history) == "PASS"
-    # the same steps, but a noise scale that is thirty times too large or too small
-    wrong = runs.assign(**{"model/noise_scale": 2000.0})
+    assert outcome(SCALE, runs, history) == "PASS"
+    # the same steps, but a noise scale that is far too large or too small
+    wrong = runs.assign(**{"model/noise_scale": 800.0})
     assert outcome(FALLING, wrong, history) == "FAIL"
+    assert outcome(SCALE, wrong, history) == "FAIL"
     wrong = runs.assign(**{"model/noise_scale": 2.0})
     assert outcome(SATURATION, wrong, history) == "FAIL"
+    assert outcome(SCALE, wrong, history) is None  # no batch is so much smaller
+
+
+@given(st.floats(0.5, 500), st.floats(1, 1e4))
+def test_the_fit_finds_the_batch_that_was_put_in(scale, least):
+    batches = np.array([1.0, 4, 16, 64, 256, 1024])
+    found = critical(batches, least * (1 + scale / batches)[None])
+    assert found[0] == pytest.approx(scale, rel=1e-3)
 
 
 def test_the_best_step_of_each_batch_is_what_counts():
