@@ -125,7 +125,8 @@ class Curve:
     Where `x` is a metric that a run has at many steps, the two are taken step by step: a function that the run tabulates.
     A panel for each of `panels`, if that varies, or of the first key that does. `interval` names the metrics that hold a single
     run's own interval (low, high), shown where there are no seeds. `theory` names the metric that says what `y` should
-    be: a thin line of the same colour. `marks` name metrics whose values are marked on the x axis.
+    be: a thin line of the same colour. `marks` name metrics whose values are marked on the x axis. `with_diverged`: also draw
+    the runs that diverged, up to where they ran away.
     """
 
     y: str
@@ -140,6 +141,7 @@ class Curve:
     ideal: Mapping[str, float] = field(default_factory=dict)  # horizontal lines to compare with, by label
     vertical: Mapping[str, float] = field(default_factory=dict)  # the same on the x axis
     marks: tuple[str, ...] = ()
+    with_diverged: bool = False
 
 
 @dataclass(frozen=True)

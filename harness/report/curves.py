@@ -25,6 +25,8 @@ from harness.report.looks import (
     with_count,
 )
 
+MARGIN = 0.03  # of an axis, beside what is on it
+
 
 def curve(figure: Curve, runs: pd.DataFrame, history: pd.DataFrame, every: pd.DataFrame) -> go.Figure | None:
     data = _points(figure, runs, history)
@@ -67,9 +69,13 @@ def curve(figure: Curve, runs: pd.DataFrame, history: pd.DataFrame, every: pd.Da
     drawn.update_yaxes(title_text=figure.y, col=1)
     for text, level in figure.ideal.items():
         drawn.add_hline(level, line=MARK, annotation_text=text)
+    tried = runs[figure.x].dropna() if figure.x in runs else data["_x"]
     for text, place in figure.vertical.items():
-        if data["_x"].min() <= place <= data["_x"].max():
+        if tried.min() <= place <= tried.max():
             drawn.add_vline(place, line=MARK, label={"text": text, **AT_THE_TOP})
+    if figure.vertical and figure.log_x and tried.min() > 0:  # show what was tried, also where nothing came of it
+        ends = np.log10([tried.min(), tried.max()])
+        drawn.update_xaxes(range=(ends + MARGIN * np.ptp(ends) * np.array([-1, 1])).tolist())
     for mark in figure.marks:
         if mark in data and data["_x"].min() <= data[mark].median() <= data["_x"].max():
             text = mark.rpartition("/")[2].partition("_")[0].upper()
@@ -79,8 +85,8 @@ def curve(figure: Curve, runs: pd.DataFrame, history: pd.DataFrame, every: pd.Da
 
 
 def _points(figure: Curve, runs: pd.DataFrame, history: pd.DataFrame) -> pd.DataFrame | None:
-    """The runs that did not diverge, with columns _x, _y and _theory, a row for each point; None where there is no such metric."""
-    kept = runs[~diverged(runs)]
+    """The runs that did not diverge (all, if wished for), with _x, _y, _theory, a row a point; None without such a metric."""
+    kept = runs if figure.with_diverged else runs[~diverged(runs)]
     wanted = {figure.y: "_y", **({figure.theory: "_theory"} if figure.theory else {})}
     wanted |= {name: name for name in figure.interval or ()}
     tabulated = bool(history.loc[history["metric"] == figure.x, "step"].max() > WHOLE_RUN)
