@@ -31,6 +31,7 @@ SMOOTHED_STEPS = 15  # of least squares weighted by 1/|r|, before the simplex
 PIVOTS = 400
 DUAL_SLACK = 1e-9
 SAME_SCALE, SCALE_STEPS = 1e-11, 500
+NOTHING = 1e-12  # a scale that is that share of the largest response is rounding
 TINY = 1e-300
 
 
@@ -70,12 +71,13 @@ def misses(X: Array, y: Array, theta: Array) -> Array:
 
 def _with_scale(loss: Loss, X: Array, y: Array, kind: Scale, start: Array) -> Fits:
     """θ̂ at σ, σ at θ̂, in turn; from the start's median of residuals."""
-    theta = start
+    theta = np.array(start)
+    size = np.abs(y).max(axis=1)
     sigma = scale.step("mad", loss, misses(X, y, theta), np.ones(len(X)), X.shape[2])
     lost = 0
     open_ = np.arange(len(X))
     for turn in range(SCALE_STEPS):
-        if not (sigma > 0).all():
+        if not (sigma > NOTHING * size).all():
             raise ValueError(f"scale={kind}: it is 0, half of the residuals are; should be none")
         unit = sigma[open_]
         found, failed = _smooth(loss, X[open_], y[open_] / unit[:, None], theta[open_] / unit[:, None])

@@ -78,8 +78,10 @@ def minimise(loss: Loss, X: Array, y: NDArray[Any], outputs: int = 1, start: Arr
         value, grad = objective.value_and_grad(Z, y, beta.reshape(shape))
         return value, grad.ravel()
 
-    beta: Array = np.zeros(shape).ravel() if start is None else np.linalg.lstsq(Z, X @ start)[0].ravel()
-    first = float(np.linalg.norm(f(np.zeros(shape).ravel())[1]))
+    beta: Array = np.zeros(Z.shape[1] * outputs)
+    if start is not None:
+        beta = np.asarray(np.linalg.lstsq(Z, X @ start)[0].ravel())
+    first = float(np.linalg.norm(f(np.zeros(Z.shape[1] * outputs))[1]))
     lowest: Array = beta
     counts = None if loss.target is Target.REAL else one_hot(y, loss.target, outputs)
 

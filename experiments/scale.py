@@ -15,7 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from experiments.asymptotics import expectation
 from kernels.losses import Loss, Target
+from kernels.noises import Gaussian
 
 Array = NDArray[np.float64]
 Scale = Literal["none", "mad", "proposal2", "likelihood"]
@@ -23,9 +25,6 @@ Scale = Literal["none", "mad", "proposal2", "likelihood"]
 QUARTILE = float(stats.norm.ppf(0.75))
 # Residuals at which a loss's shape is read off: seven decades, both signs.
 PROBES = np.concatenate([-np.geomspace(1e-3, 1e4, 71)[::-1], np.geomspace(1e-3, 1e4, 71)])
-# Quadrature over a standard normal: between kinks of ψ that it does not know it is good to five digits or so.
-NODES, WEIGHTS = np.polynomial.legendre.leggauss(2000)
-FAR = 10.0  # beyond so many standard deviations there is nothing to add up
 
 
 def score(loss: Loss, r: Array) -> Array:
@@ -48,8 +47,7 @@ def is_monotone(loss: Loss) -> bool:
 @lru_cache(maxsize=64)
 def consistency(loss: Loss) -> float:
     """E ψ²(Z) for Z standard normal: what proposal 2 equates the residuals' mean to."""
-    z = FAR * NODES
-    return float(FAR * np.sum(WEIGHTS * stats.norm.pdf(z) * score(loss, z) ** 2))
+    return expectation(Gaussian(), lambda z: score(loss, z) ** 2)
 
 
 def check(kind: Scale, loss: Loss) -> None:
