@@ -80,7 +80,7 @@ class Robust(Experiment):
         ),
         Curve(
             "train/error_ratio", "Squared error of θ̂ over what theory says, by the number of samples", x="samples", panels="noise",
-            log_x=True, interval=("train/error_ratio_low", "train/error_ratio_high"), ideal={"theory": 1.0},
+            interval=("train/error_ratio_low", "train/error_ratio_high"), ideal={"theory": 1.0},
         ),
         HeatMap("noise", "loss", "train/variance", "m · mean squared error of a parameter, loss × noise"),
         HeatMap("noise", "loss", "model/variance", "What theory says of it: E ψ² / (E ψ′)²"),

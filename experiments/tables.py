@@ -15,7 +15,7 @@ from experiments.data import Data
 from experiments.optimum import Optimum, minimise, orthogonal
 from experiments.scale import Scale
 from experiments.train import fits
-from harness.contract import DIVERGED, WHOLE_RUN, Bars, Count, Curve, Experiment, Figure, Positive, Row, Seed
+from harness.contract import DIVERGED, WHOLE_RUN, Count, Curve, Experiment, Figure, Positive, Row, Seed
 from kernels import Objective, stream
 from kernels.losses import Absolute, Loss, Target
 
@@ -26,11 +26,11 @@ Array = NDArray[np.float64]
 class Tables(Experiment):
     """θ̂ = argmin mean ℓ(Xθ/σ̂, y/σ̂) of a table with a real response, σ̂ as `scale` says (`experiments.scale`).
 
-    `train/theta_0`, …: θ̂, in the order of the columns, the intercept last. `train/residual` of each sample, in units of the
-    residuals' own median |r| / Φ⁻¹(¾). `train/LIBRARY_gap`: (f(θ) − f(θ̂))/f(θ̂) of the θ that statsmodels, scikit-learn or SciPy
-    comes to; below 0 it would have found a better one. `train/sgd_gap` after each epoch: (f(θ) − f(θ̂))/(f(0) − f(θ̂)), the share of
-    the way that SGD has left, from θ = 0 on standardised columns and y in units of σ̂, or of its standard deviation where θ̂ is the
-    same in all units.
+    `train/theta_0`, …: θ̂, in the order of the columns, the intercept last. `train/residual`: |r| of the samples, from the
+    smallest on, in units of its median. `train/LIBRARY_gap`: (f(θ) − f(θ̂))/f(θ̂) of the θ that statsmodels, scikit-learn or
+    SciPy comes to; below 0 it would have found a better one. `train/sgd_gap` after each epoch: (f(θ) − f(θ̂))/(f(0) − f(θ̂)), the
+    share of the way that SGD has left, from θ = 0 on standardised columns and y in units of σ̂, or of its standard deviation where
+    θ̂ is the same in all units; `train/sgd_left` is the last of them.
     """
 
     data: Data
@@ -44,14 +44,14 @@ class Tables(Experiment):
     claims: ClassVar = claims_tables.CLAIMS
     figures: ClassVar[tuple[Figure, ...]] = (
         Curve(
-            "train/residual", "Residuals in units of their own median: what a loss lets stand out", x="train/sample", panels="data",
-            ideal={"": 0.0},
+            "train/residual", "|r| in order, in units of its median: what a loss lets stand out", x="train/quantile",
+            by=("data", "loss", "scale"), panels="data", log_y=True,
         ),
         Curve("train/sgd_gap", "What SGD has left of the way from θ = 0 to the optimum", panels="data", log_y=True),
-        Bars("train/sgd_left", "data", "What SGD has left of the way after its last epoch", log_y=True),
     )  # fmt: skip
     foremost: ClassVar[tuple[str, ...]] = (
-        "train/objective", "train/scale", "train/theta_0", "train/statsmodels_gap", "train/scikit_learn_gap", "train/scipy_gap",
+        "train/objective", "train/scale", "train/theta_0", "train/sgd_left", "train/statsmodels_gap", "train/scikit_learn_gap",
+        "train/scipy_gap",
     )  # fmt: skip
 
     def check(self) -> None:
@@ -76,10 +76,11 @@ class Tables(Experiment):
         best, sigma = optimum(self.loss, d.X, d.y, self.scale)
         theta = best.theta * sigma
         objective = Objective(self.loss)
-        residuals = d.y - d.X @ theta[:, 0]
-        unit = float(np.median(np.abs(residuals))) / scale.QUARTILE
-        for i, r in enumerate(residuals):
-            yield Row(i, {"train/sample": i + 1.0, "train/residual": r / unit if unit > 0 else math.nan})
+        sizes = np.sort(np.abs(d.y - d.X @ theta[:, 0]))
+        for i, size in enumerate(sizes):
+            yield Row(
+                i, {"train/quantile": (i + 0.5) / len(sizes), "train/residual": size / (np.median(sizes) or math.nan)}
+            )
         left = math.nan
         for epoch, left in enumerate(self._sgd(d.X, d.y, best, sigma)):
             yield Row(epoch, {"train/sgd_gap": left})
