@@ -12,7 +12,7 @@ import numpy as np
 from annotated_types import Gt, Lt
 from numpy.typing import NDArray
 
-from experiments.claims_time_to_target import CLAIMS
+from experiments import claims_steps, claims_time
 from experiments.data import Data
 from experiments.gradient_moments import Problem, moments_at, problem, share_of_variance
 from experiments.sgd_steps import Draws, Reached, Visits, steps_to_level
@@ -74,7 +74,7 @@ class TimeToTarget(Experiment):
     repeats: Count = 15
     seed: Seed = 0
 
-    claims: ClassVar[tuple[Claim, ...]] = CLAIMS
+    claims: ClassVar[tuple[Claim, ...]] = (*claims_steps.CLAIMS, *claims_time.CLAIMS)
     foremost: ClassVar[tuple[str, ...]] = ("train/steps_to_target", "time/to_target_s", "model/steps_to_target")
     figures: ClassVar[tuple[Figure, ...]] = (
         Curve(

@@ -13,7 +13,7 @@ from framed import framed
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from experiments.claims_time_to_target import CLAIMS, critical, ratio_of
+from experiments.claims_steps import critical, ratio_of
 from experiments.data import Digits, Synthetic
 from experiments.sgd_steps import Visits, steps_to_level
 from experiments.time_to_target import GIVE_UP, TimeToTarget
@@ -21,7 +21,7 @@ from harness.contract import DIVERGED, LeftOut
 from harness.report.verdicts import judge
 from kernels import Objective, layouts, losses, noises
 
-STEPS, SCALING, STOPS, FALLING, SATURATION, SCALE, PRODUCT, FASTEST = CLAIMS
+STEPS, SCALING, STOPS, FALLING, SATURATION, SCALE, PRODUCT, FASTEST = CLAIMS = TimeToTarget.claims
 DATA = Synthetic(noise=noises.Gaussian(scale=0.3), samples=200, features=3)
 BASE = TimeToTarget(
     data=DATA,

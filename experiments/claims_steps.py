@@ -1,4 +1,4 @@
-"""The claims that ways to a target decide: how steps and seconds to it depend on batch and step (notes: minibatch)."""
+"""The claims that ways to a target decide: how steps to it depend on batch and step (notes: minibatch)."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from scipy import optimize
 
 from experiments.claims_gradient_noise import SOURCE
-from experiments.ratios import of_rounds
-from harness.contract import Claim, Estimate, Evidence, Interval, as_table, axes, counted, described, label, settings
+from harness.contract import Claim, Estimate, Evidence, Interval, as_table, counted, settings
 from harness.estimates import mean_of
 
 Array = NDArray[np.float64]
@@ -34,16 +33,13 @@ FALLING, SATURATED = (0.75, 1.15), (-0.1, 0.25)
 # How many times the noise scale the batch may be at which steps to target are twice as many as they are at least: B_noise is said
 # to tell its order of magnitude; batches have to reach that many times below and above it.
 FACTOR = 4.0
-PRODUCT = (0.9, 1.1)
-CLOSEST = 8
 WIDE = 5.0  # in log B, beyond the batches on either side, B* is looked for
-# Settings that say what is to be solved, and how often; the others are what can be chosen.
-PROBLEM, REPEATS = ("data", "noise", "loss", "draws", "progress"), ("seed", "repeats")
 NEEDED = {"train/reached", "model/batch", "model/full_edge", "model/noise_scale", "batch_size", "step_size", "draws"}
 WHERE = ("data", "loss", "layout", "dtype")
 
 
-def _mine(runs: pd.DataFrame) -> pd.DataFrame | None:
+def of_ways(runs: pd.DataFrame) -> pd.DataFrame | None:
+    """The runs, if some of them went to a target."""
     return runs if set(runs) >= NEEDED and "train/steps_to_target" in runs else None
 
 
@@ -65,7 +61,7 @@ def ratio_of(logs: Sequence[float] | Array) -> Estimate:
     return Estimate(math.exp(found.value), interval, found.count)
 
 
-def _reached(runs: pd.DataFrame) -> pd.DataFrame:
+def reached(runs: pd.DataFrame) -> pd.DataFrame:
     """Those of whose ways all got there."""
     return runs[(runs["train/reached"] == 1) & runs["train/steps_to_target"].notna()]
 
@@ -78,12 +74,12 @@ def _groups(runs: pd.DataFrame, but: Sequence[str]) -> Iterator[pd.DataFrame]:
 
 
 def _theory(runs: pd.DataFrame, history: pd.DataFrame) -> Evidence | None:
-    mine = _mine(runs)
+    mine = of_ways(runs)
     if mine is None or not {"model/steps_to_target", "model/floor_share"} <= set(mine):
         return None
     independent = (mine["draws"] == "replacement") | mine["batch_size"].isna()
     known = (mine["model/steps_to_target"] >= MANY) & (mine["model/floor_share"] <= QUIET)
-    mine = _reached(mine[independent & known])
+    mine = reached(mine[independent & known])
     if mine.empty:
         return None
     samples = [
@@ -100,10 +96,10 @@ def _theory(runs: pd.DataFrame, history: pd.DataFrame) -> Evidence | None:
 
 
 def _scaling(runs: pd.DataFrame, history: pd.DataFrame) -> Evidence | None:
-    mine = _mine(runs)
+    mine = of_ways(runs)
     if mine is None:
         return None
-    mine = _reached(mine[mine["step_size"] <= WELL_BELOW * mine["model/full_edge"]])
+    mine = reached(mine[mine["step_size"] <= WELL_BELOW * mine["model/full_edge"]])
     samples, rows = [], []
     for group in _groups(mine, ("batch_size", "step_size")):
         by_point = {(run["model/batch"], run["step_size"]): run for _, run in group.iterrows()}
@@ -129,7 +125,7 @@ def _scaling(runs: pd.DataFrame, history: pd.DataFrame) -> Evidence | None:
 
 
 def _stops(runs: pd.DataFrame, history: pd.DataFrame) -> Evidence | None:
-    mine = _mine(runs)
+    mine = of_ways(runs)
     if mine is None or "model/reaches" not in mine:
         return None
     beyond = mine[(mine["step_size"] >= WELL_BEYOND * mine["model/full_edge"]) & mine["model/reaches"].notna()]
@@ -145,12 +141,12 @@ def _stops(runs: pd.DataFrame, history: pd.DataFrame) -> Evidence | None:
 
 def _best(runs: pd.DataFrame) -> pd.DataFrame:
     """Of each batch the step with the fewest steps to target, smallest batch first."""
-    reached = _reached(runs)
-    return reached.loc[reached.groupby("model/batch")["train/steps_to_target"].idxmin()].sort_values("model/batch")
+    there = reached(runs)
+    return there.loc[there.groupby("model/batch")["train/steps_to_target"].idxmin()].sort_values("model/batch")
 
 
 def _exponents(few: bool, runs: pd.DataFrame, history: pd.DataFrame) -> Evidence | None:
-    mine = _mine(runs)
+    mine = of_ways(runs)
     if mine is None:
         return None
     samples, rows = [], []
@@ -201,7 +197,7 @@ def critical(batches: Array, steps: Array) -> Array:
 
 
 def _scale(runs: pd.DataFrame, history: pd.DataFrame) -> Evidence | None:
-    mine = _mine(runs)
+    mine = of_ways(runs)
     if mine is None:
         return None
     samples, rows = [], []
@@ -233,56 +229,6 @@ def _scale(runs: pd.DataFrame, history: pd.DataFrame) -> Evidence | None:
     )  # fmt: skip
 
 
-def _product(runs: pd.DataFrame, history: pd.DataFrame) -> Evidence | None:
-    mine = _mine(runs)
-    if mine is None or "time/direct_ratio" not in mine:
-        return None
-    mine = mine.dropna(subset=["time/direct_ratio"])
-    if mine.empty:
-        return None
-    worst = float(np.abs(np.log(mine["time/aa_ratio"])).max())
-    return Evidence(
-        quantity="time to target by the clock ÷ (steps × seconds per step)", predicted=1.0,
-        samples=mine["time/direct_ratio"].tolist(), accept=PRODUCT, of="median",
-        conditions=f"{counted(len(mine), 'run')}, the median over rounds of each; A/A arms within {math.expm1(worst):.0%}",
-    )  # fmt: skip
-
-
-def _fastest(runs: pd.DataFrame, history: pd.DataFrame) -> Evidence | None:
-    mine = _mine(runs)
-    if mine is None or "time/to_target_s" not in mine:
-        return None
-    varying = [key for key in axes(mine) if key not in REPEATS]
-    places = [key for key in varying if key.partition(".")[0] in PROBLEM]
-    groups = [part for _, part in mine.groupby(places, dropna=False, observed=True)] if places else [mine]
-    samples, tables = [], []
-    for group in groups:
-        ranked = _reached(group).dropna(subset=["time/to_target_s"]).sort_values("time/to_target_s")
-        if len(ranked) < 2:
-            continue
-        (_, best), (_, second) = list(ranked.head(2).iterrows())
-        times = [repeats(history, run["run_id"]) * _relative(history, run["run_id"]) for run in (second, best)]
-        samples.append(ratio_of(np.log(times[0] / times[1])))
-        keys = [key for key in varying if key not in places]
-        shown = ranked.head(CLOSEST)[[*keys, "train/steps_to_target", "time/step_s", "time/to_target_s"]]
-        named = " ".join(described(key, label(best[key])) for key in (*places, *keys))
-        tables.append(f"Least time to target: {named}, {1e3 * best['time/to_target_s']:.3g} ms.\n\n{as_table(shown)}")
-    if not samples:
-        return None
-    return Evidence(
-        quantity="time to target of the runner-up ÷ that of the fastest setting", predicted=1.0, samples=samples,
-        accept=(1.0, math.inf), of="each",
-        conditions="each way's steps times the seconds of one step of a round, over the reference arm's of the same round",
-        details="\n\n".join(tables),
-    )  # fmt: skip
-
-
-def _relative(history: pd.DataFrame, run_id: str) -> Array:
-    """Seconds of a step over those of the reference arm, round by round: what a slow spell of the machine does to both cancels."""
-    step, reference = (of_rounds(history, name, run_id) for name in ("step_s", "reference_s"))
-    return np.asarray(step / reference)
-
-
 CLAIMS = (
     Claim(
         "minibatch-steps",
@@ -307,6 +253,4 @@ CLAIMS = (
         "arXiv:1812.06162",
         _scale,
     ),
-    Claim("time-product", "time to target is steps to target times seconds per step", "the bench's design", _product),
-    Claim("time-fastest", "one setting gets to the target first on this machine", "the bench's design", _fastest),
 )
