@@ -11,8 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.outcomes import cross_entropy, softmax
-
 Array = NDArray[np.float64]
 
 MOST = 100  # steps of Newton's method
@@ -30,28 +28,29 @@ def recalibrated(
     """
     free = H.shape[1] - 1 if intercepts else 0
     w = np.ones(len(H)) if weights is None else weights
+    H, Q = np.ascontiguousarray(H.T), np.ascontiguousarray(Q.T)  # sums over the few classes go down the columns
+    wanted = np.append(Q[1 : 1 + free] @ w, np.sum(Q * H, axis=0) @ w)
 
-    def logits(beta: Array) -> Array:
+    def at(beta: Array) -> tuple[float, Array]:
+        """Σ w cross-entropy, and the probabilities (c, m)."""
         shifted = beta[-1] * H
         if free:
-            shifted[:, 1:] += beta[:-1]
-        return np.asarray(shifted)
-
-    def mean(beta: Array) -> float:
-        return float(w @ cross_entropy(Q, logits(beta)))
+            shifted[1:] += beta[:-1, None]
+        peak = shifted.max(axis=0)
+        Z = np.exp(shifted - peak)
+        total = Z.sum(axis=0)
+        return float(w @ (peak + np.log(total)) - beta @ wanted), Z / total
 
     beta = np.zeros(free + 1)
-    value = mean(beta)
+    value, Z = at(beta)
     for _ in range(MOST):
-        Z = softmax(logits(beta))
-        residual = w[:, None] * (Z - Q)
-        grad = np.append(residual[:, 1 : 1 + free].sum(axis=0), np.sum(residual * H))
+        grad = np.append(Z[1 : 1 + free] @ w, np.sum(Z * H, axis=0) @ w) - wanted
         information = _information(H, Z, w, free)
         move, *_ = np.linalg.lstsq(information, grad)
         length = 1.0
-        while not (there := mean(beta - length * move)) <= value * (1 + ROUNDING) and length >= SHORTEST:
+        while not (there := at(beta - length * move))[0] <= value + ROUNDING * abs(value) and length >= SHORTEST:
             length /= 2
-        beta, value = beta - length * move, there
+        beta, (value, Z) = beta - length * move, there
         if np.abs(move).max() <= SMALL * max(1.0, float(np.abs(beta).max())):  # the next step would be of its square
             break
     else:
@@ -60,12 +59,12 @@ def recalibrated(
 
 
 def _information(H: Array, Z: Array, w: Array, free: int) -> Array:
-    """Σᵢ wᵢ Dᵢᵀ (diag zᵢ − zᵢzᵢᵀ) Dᵢ for the intercepts of classes 1 … and, last, the slope."""
-    inner = w[:, None] * Z[:, 1 : 1 + free]
-    along = w[:, None] * Z * (H - np.sum(Z * H, axis=1, keepdims=True))
+    """Σᵢ wᵢ Dᵢᵀ (diag zᵢ − zᵢzᵢᵀ) Dᵢ for the intercepts of classes 1 … and, last, the slope; H and Z (c, m)."""
+    inner = w * Z[1 : 1 + free]
+    along = w * Z * (H - np.sum(Z * H, axis=0))
     full = np.empty((free + 1, free + 1))
-    full[:free, :free] = np.diag(inner.sum(axis=0)) - inner.T @ Z[:, 1 : 1 + free]
-    full[:free, free] = full[free, :free] = along[:, 1 : 1 + free].sum(axis=0)
+    full[:free, :free] = np.diag(inner.sum(axis=1)) - inner @ Z[1 : 1 + free].T
+    full[:free, free] = full[free, :free] = along[1 : 1 + free].sum(axis=1)
     full[free, free] = np.sum(along * H)
     return full
 

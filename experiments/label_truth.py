@@ -87,30 +87,17 @@ class Truth:
             return theta[:, 1:] - theta[:, :1] if theta.shape[1] == 2 else theta
         return np.asarray(theta - theta.mean(axis=1, keepdims=True))
 
-    def separates(self, H: Array, y: NDArray[Any]) -> bool:
-        """Whether a fit's logits H (m, outputs) have every label right: then 2θ̂, 3θ̂, … fit better and better, without an end."""
-        if self.loss.target is Target.REAL:
-            return False
-        if self.loss.target is Target.BINARY:
-            return bool(np.all(H[:, 0] * (2 * y - 1) > 0))
-        counts = y if self.loss.target is Target.COUNTS else np.eye(H.shape[1])[y]
-        one_class = bool(np.all(np.count_nonzero(counts, axis=1) == 1))
-        return one_class and bool(np.all(np.argmax(H, axis=1) == np.argmax(counts, axis=1)))
-
     def information(self) -> Array:
         """E[xxᵀ ⊗ δδᵀ] of a sample at θ∞, (n·outputs, n·outputs): of a likelihood, what the sample says about θ."""
         return self.limits.moment(self._delta_squares(self.limits.H, self.limits.logits(self.limit)))
 
     def controls(self, X: Array, y: NDArray[Any], information: Array) -> list[float]:
-        """Two numbers of mean 0: the gradient at θ∞ along θ∞; and for a likelihood its square, less what is expected given X."""
+        """Two numbers of mean 0: g = ∇f(θ∞) along θ∞; and gᵀK⁻¹g less its mean, rank(K)/m. `information`: K = m·E ggᵀ."""
         _, grad = Objective(self.loss).value_and_grad(X, y, self.limit)
         inverse = np.linalg.pinv(information, rcond=RANK, hermitian=True)
         towards = inverse @ grad.ravel()
-        linear = float(towards @ self.limit.ravel())
-        if not self.is_likelihood:
-            return [linear, 0.0]
-        expected = outer(X, self._delta_squares(X @ self.theta, X @ self.limit)) / len(X)
-        return [linear, float(grad.ravel() @ towards - np.sum(inverse * expected) / len(X))]
+        rank = np.linalg.matrix_rank(information, tol=RANK * float(np.abs(information).max()), hermitian=True)
+        return [float(towards @ self.limit.ravel()), float(grad.ravel() @ towards) - int(rank) / len(X)]
 
     def _delta_squares(self, star: Array, H: Array) -> Array:
         """E[δδᵀ | x] (m, outputs, outputs) for logits H, over the labels' law at the true logits."""
@@ -161,13 +148,3 @@ class Truth:
             if self.limit.shape == self.theta.shape:
                 found["variance"] = float(np.trace(np.linalg.pinv(self.information(), rcond=RANK, hermitian=True)))
         return found
-
-
-def outer(X: Array, W: Array) -> Array:
-    """Σᵢ (xᵢxᵢᵀ) ⊗ Wᵢ, (nk, nk), for symmetric W (m, k, k)."""
-    n, k = X.shape[1], W.shape[1]
-    blocks = np.empty((n, k, n, k))
-    for a in range(k):
-        for b in range(a, k):
-            blocks[:, a, :, b] = blocks[:, b, :, a] = X.T @ (X * W[:, a, b, None])
-    return blocks.reshape(n * k, n * k)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any, ClassVar
@@ -54,7 +54,7 @@ class Labels(Experiment):
     `test/excess` cross-entropy beyond the truth's entropy, a sample, N Σ KL(P ‖ P̂); `train/gain` what the fit's loss gains
     on the truth's on its own samples: p/(2m) each, in ratios to that too. `test/regret` 0/1 error beyond the least. `test/slope`
     what calibrates the fitted logits for clean labels, `test/noisy_slope` for flipped ones. `train/along` ⟨θ̂, θ*⟩/‖θ*‖²,
-    `train/variance` m·N·E‖θ̂ − θ*‖². A mean over the fits each, its noise reduced by control variates (`experiments.controls`), with
+    `train/variance` m·E‖θ̂ − θ*‖². A mean over the fits each, its noise reduced by control variates (`experiments.controls`), with
     its standard error (`…_error`). Theory stands in `model/…` under the same names. At the steps from 0 on: the reliability of each
     bin of fitted probabilities of the last class.
     If a sample of labels is separable, no optimum exists: `train/separable` is the share of such fits, and no mean is taken.
@@ -82,7 +82,8 @@ class Labels(Experiment):
               interval=("test/regret_low", "test/regret_high"), theory="model/regret"),
         Curve("test/slope", "Slope that calibrates the fit for fresh labels", x="samples", log_x=True,
               interval=("test/slope_low", "test/slope_high"), theory="model/slope", ideal={"calibrated": 1.0}),
-        Curve("test/miscalibration", "Observed frequency − fitted probability", x="test/fitted", by=("samples", "flips"),
+        Curve("test/miscalibration", "Observed frequency − fitted probability, of labels flipped alike", x="test/fitted",
+              by=("samples", "flips", "noise.trials"),
               theory="model/miscalibration", ideal={"calibrated": 0.0}),
         Curve("train/along", "Length of θ̂ along θ*, by the share of labels that are flipped", x="flips",
               interval=("train/along_low", "train/along_high"), theory="model/along", ideal={"θ*": 1.0}),
@@ -112,8 +113,11 @@ class Labels(Experiment):
         check_fits(f"samples={self.samples}, features={self.features}, test_samples={self.test_samples}", size)
 
     def warm_up(self) -> None:
-        X, y, _ = self._truth.sample(self.seed, 0, self.samples)
-        fit(self.loss, X, y, self._truth.outputs)
+        self._exactly(*self._truth.sample(self.seed, 0, self.samples))
+
+    def tags(self) -> Mapping[str, str]:
+        reason = self._no_limit()
+        return {"null/limit": reason} if reason else {}
 
     def run(self) -> Iterator[Row]:
         # on one core: each fit takes milliseconds, and BLAS's threads would wait for the kernels', and the other way round
@@ -130,25 +134,28 @@ class Labels(Experiment):
         parts: list[dict[str, float]] = []
         controls: list[list[float]] = []
         bins = np.zeros((self.fits, 3, BINS))
-        exact: dict[str, float] = {}
+        metrics = {"model/parameters": float(truth.parameters)}
+        for i in range(min(CHECKED, self.fits)):
+            for name, error in self._exactly(*truth.sample(self.seed, i, self.samples)).items():
+                metrics[name] = max(error, metrics.get(name, 0.0))
+        if self._no_limit():
+            yield Row(WHOLE_RUN, metrics)
+            return
         separable = 0
         information = truth.information()
         for i in range(self.fits):
-            X, y, H = truth.sample(self.seed, i, self.samples)
-            theta = fit(self.loss, X, y, truth.outputs).theta
-            if truth.separates(X @ theta, y):
+            X, y, _ = truth.sample(self.seed, i, self.samples)
+            found = fit(self.loss, X, y, truth.outputs, near=truth.limit)
+            if found.parted:
                 separable += 1
                 continue
-            measured, bins[i] = self._worth(i, truth.shaped(theta))
+            measured, bins[i] = self._worth(i, truth.shaped(found.theta))
             if truth.is_likelihood:
                 f = Objective(self.loss)
-                measured["train/gain"] = f.value_and_grad(X, y, truth.limit)[0] - f.value_and_grad(X, y, theta)[0]
+                measured["train/gain"] = f.value_and_grad(X, y, truth.limit)[0] - found.value
             parts.append(measured)
             controls.append(truth.controls(X, y, information))
-            if i < CHECKED:
-                for name, error in self._exactly(X, y, H, theta).items():
-                    exact[name] = max(error, exact.get(name, 0.0))
-        metrics = {"train/separable": separable / self.fits, "model/parameters": float(truth.parameters), **exact}
+        metrics["train/separable"] = separable / self.fits
         if not separable:
             yield from self._reliability(bins)
             metrics |= self._means(parts, np.array(controls))
@@ -181,9 +188,21 @@ class Labels(Experiment):
         table[:, found.index] = found.counts, found.fitted, found.observed
         return measured, table
 
-    def _exactly(self, X: Array, y: NDArray[Any], H: Array, theta: Array) -> dict[str, float]:
-        """What holds to rounding: the fit is calibrated on its own samples, and its twin's fit is the same."""
+    def _no_limit(self) -> str:
+        """Why fits tend to nothing, where they do not."""
+        try:
+            _ = self._truth.limit
+        except ValueError as error:
+            return str(error)
+        return ""
+
+    def _exactly(self, X: Array, y: NDArray[Any], H: Array) -> dict[str, float]:
+        """What holds to rounding: a fit is calibrated on its own samples, and its twin's fit is the same."""
         errors = {}
+        found = fit(self.loss, X, y, self._truth.outputs)
+        if found.parted:
+            return {}
+        theta = found.theta
         if self.loss.target is not Target.REAL:
             counts = y if self.loss.target is Target.COUNTS else np.eye(self._truth.classes)[y.astype(np.int64)]
             shares = counts / counts.sum(axis=1, keepdims=True)

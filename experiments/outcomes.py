@@ -78,7 +78,7 @@ def refuse_misfit(loss: Loss, kind: Target) -> None:
     """Raise ValueError, in one line, unless the loss can be minimised over such labels, and has one minimum."""
     if kind is Target.REAL:
         raise ValueError(
-            f"noise: gives {kind.value}; should give labels or counts: bernoulli, categorical, multinomial"
+            f"labels: there are {kind.value}; should be labels or counts, as of noise=bernoulli or =categorical"
         )
     fitting = {Target.CLASS, Target.COUNTS} if kind is Target.CLASS else {Target.COUNTS}
     if kind is not Target.BINARY and loss.target not in fitting:
@@ -86,7 +86,7 @@ def refuse_misfit(loss: Loss, kind: Target) -> None:
         raise ValueError(f"loss={loss.name} takes {loss.target.value}, but there are {kind.value}; use loss={names}")
     if not np.isfinite(loss.curvature):
         raise ValueError(f"loss={loss.name}: its δ jumps; should be a smooth loss, such as logistic or squared")
-    if loss.target.one_logit:
+    if loss.target is Target.REAL:
         falls = [bool(np.any(np.diff(loss.deltas(LOOKED_AT, np.full(LOOKED_AT.size, y))) < 0)) for y in (0.0, 1.0)]
         if any(falls):
             raise ValueError(

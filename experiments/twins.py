@@ -58,7 +58,8 @@ class Twin:
             pairs.append((own, deltas))
         if self.kind == "one_trial":
             pairs.append((noise.log_density(y, H), noises.Multinomial(trials=1).log_density(self.y, H)))
-        found = fit(self.loss, np.repeat(X, self.repeats, axis=0), self.y, logits.shape[1]).theta
+        many = np.repeat(X, self.repeats, axis=0) if self.repeats > 1 else X
+        found = fit(self.loss, many, self.y, logits.shape[1]).theta
         back = found[:, 1:] - found[:, :1] if self.kind == "two_classes" else found
         return {
             f"model/{self.kind}_formula_error": max(apart(ours, theirs) for ours, theirs in pairs),
