@@ -72,7 +72,8 @@ def _over(integrand: Function, left: Array, right: Array, of: Function = lambda 
 
 def density(noise: Noise, x: Array) -> Array:
     """f(x) around h = 0."""
-    return np.exp(noise.log_density(x, np.zeros_like(x)))
+    with np.errstate(over="ignore"):  # far out, where formulas end and there is no probability either
+        return np.exp(noise.log_density(x, np.zeros_like(x)))
 
 
 def score(noise: Noise, x: Array) -> Array:
@@ -82,7 +83,7 @@ def score(noise: Noise, x: Array) -> Array:
     def log(k: int) -> Array:
         return noise.log_density(x + k * step, np.zeros_like(x))
 
-    with np.errstate(invalid="ignore", divide="ignore"):  # beyond all probability log f is −∞
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # beyond all probability log f is −∞
         return np.where(density(noise, x) > 0, (log(2) - 8 * log(1) + 8 * log(-1) - log(-2)) / (12 * step), 0.0)
 
 

@@ -44,7 +44,7 @@ def _is(statistic: str, loss: str) -> Callable[[pd.DataFrame, pd.DataFrame], Evi
 
 
 @dataclass(frozen=True)
-class Location(Experiment):
+class Constant(Experiment):
     """Minimise mean ℓ(a, y) over the constant a to the optimum, and compare with the mean and the median of y.
 
     The minimiser is the root of the mean δ(a, y) in a, by Brent's method on the kernel's gradient with a single feature

@@ -88,7 +88,9 @@ def minimising(loss: type[Loss]) -> Kernel:
 
     `jump`: how high the step is, of a δ that is one, with two values; else 0.
     """
-    delta = loss.block.delta
+    delta = getattr(loss.block, "delta", None)
+    if delta is None:
+        raise ValueError(f"loss: {loss.name} has no δ of one number, as `elementwise` makes a block of; should have, for constants")
 
     @inline
     def slope(x, a, p):

@@ -9,11 +9,11 @@ import pytest
 from experiments.claims_train import LAYOUT_TRANSPOSE, MNIST_TABLE, PUBLISHED
 from experiments.gradients import Gradients
 from experiments.likelihood import Likelihood
-from experiments.location import Location
+from experiments.constant import Constant
 from harness.report.verdicts import judge
 
 EMPTY = pd.DataFrame(columns=["run_id", "metric", "step", "value"])
-L2_MEAN, L1_MEDIAN = Location.claims
+L2_MEAN, L1_MEDIAN = Constant.claims
 (LOSS_IS_NOISE,) = Likelihood.claims
 (SOFTMAX_BATCH,) = Gradients.claims
 

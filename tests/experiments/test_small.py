@@ -13,7 +13,7 @@ from experiments.backends.numba import Numba
 from experiments.backends.numpy import NumPy
 from experiments.data import BreastCancer, Diabetes, Synthetic
 from experiments.gradients import FORMULA, Gradients
-from experiments.location import Location, best_constant
+from experiments.constant import Constant, best_constant
 from experiments.passes import Passes
 from harness.contract import WHOLE_RUN
 from kernels import layouts, losses, noises
@@ -84,12 +84,12 @@ def test_passes_refuses_classes_for_a_loss_of_one_number():
 def test_the_best_constants(seed, samples):
     data = Synthetic(noise=noises.StudentT(), samples=samples, features=2)
     y = data.load(seed).y
-    squared = metrics(Location(data=data, loss=losses.Squared(), backend=Numba, seed=seed))
+    squared = metrics(Constant(data=data, loss=losses.Squared(), backend=Numba, seed=seed))
     assert squared["train/constant"] == pytest.approx(y.mean(), abs=1e-12)
     assert squared["model/mean_distance"] <= 1e-12
     if samples % 2:  # every number between the two middle ones is a median of an even sample
         assert squared["model/median_distance"] > 1e-6
-    absolute = metrics(Location(data=data, loss=losses.Absolute(), backend=Numba, seed=seed))
+    absolute = metrics(Constant(data=data, loss=losses.Absolute(), backend=Numba, seed=seed))
     assert absolute["model/median_distance"] <= 1e-12
     assert np.abs(y - absolute["train/constant"]).sum() <= np.abs(y - np.median(y)).sum() * (1 + 1e-14)
 
@@ -105,10 +105,10 @@ def test_best_constant_of_other_losses_against_scipy(name):
     assert found == pytest.approx(expected.x, abs=1e-6)
 
 
-def test_location_of_a_constant_sample_and_of_labels():
+def test_the_constant_of_a_constant_sample_and_of_labels():
     assert best_constant(Numba("squared"), np.full(5, 3.25)) == 3.25
     with pytest.raises(ValueError, match="should be real numbers, to have a mean"):
-        Location(data=BreastCancer(), loss=losses.Squared(), backend=Numba).check()
+        Constant(data=BreastCancer(), loss=losses.Squared(), backend=Numba).check()
 
 
 @pytest.mark.parametrize("name", losses.ALL)
@@ -128,7 +128,7 @@ def test_another_library_may_answer_instead(name):
     backend = backends.find()[name]
     pytest.importorskip(backend.package)
     data = Synthetic(noise=noises.Gaussian(), samples=101, features=2)
-    theirs, ours = (metrics(Location(data=data, loss=losses.Squared(), backend=each)) for each in (backend, Numba))
+    theirs, ours = (metrics(Constant(data=data, loss=losses.Squared(), backend=each)) for each in (backend, Numba))
     assert theirs["train/constant"] == pytest.approx(ours["train/constant"], rel=1e-12)
     for dtype, tolerance in FORMULA.items():
         e = Gradients(loss=losses.Softmax(), layout=layouts.Columns(), backend=backend, dtype=dtype, samples=50)
@@ -138,7 +138,7 @@ def test_another_library_may_answer_instead(name):
 @pytest.mark.parametrize(
     "experiment",
     [
-        Location(data=Synthetic(noise=noises.Gaussian()), loss=losses.Huber(), backend=Absent),
+        Constant(data=Synthetic(noise=noises.Gaussian()), loss=losses.Huber(), backend=Absent),
         Gradients(loss=losses.Huber(), layout=layouts.Rows(), backend=Absent),
     ],
 )
