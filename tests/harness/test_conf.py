@@ -128,10 +128,10 @@ def shrunk(name):
 
     Grids that share nothing have two values each. Samples and features are few.
     """
-    sweeper = OmegaConf.load(GROUPS[f"sweep/{name}"]).hydra.sweeper
+    sweeper = OmegaConf.to_container(OmegaConf.load(GROUPS[f"sweep/{name}"]).hydra.sweeper, resolve=False)
     parts = [(f"hydra.sweeper.grids.{grid}", axes) for grid, axes in (sweeper.get("grids") or {}).items()]
     if sweeper.get("params"):
-        parts.append(("hydra.sweeper.params", sweeper.params))
+        parts.append(("hydra.sweeper.params", sweeper["params"]))
     for prefix, axes in parts:
         swept = {key: ["0", "1"] if values.startswith("range") else values.split(",") for key, values in axes.items()}
         longest = max(swept, key=lambda key: (key != "seed", len(swept[key])))
@@ -142,7 +142,7 @@ def shrunk(name):
                 kept = ["3"]
             if key in ("samples", "features"):
                 kept = [str(min(int(value), 500 + i)) for i, value in enumerate(kept)]
-            if kept != values:
+            if kept != values and "." not in key:  # to Hydra the dot in a grid's key is one of the path to it
                 yield f"{prefix}.{key}='{','.join(kept)}'"
 
 
