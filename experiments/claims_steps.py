@@ -24,12 +24,12 @@ MANY = 20
 STEPS = (0.85, 1.15)
 # Linear scaling: batch and step so many times as large each, steps as many times fewer, up to this share of 2/L.
 WELL_BELOW = 0.25
-SCALING = (0.8, 1.25)
+SCALING = (2 / 3, 3 / 2)  # of r = 4 scaling by the root would make 2, and none 4
 # Beyond so many times 2/L not even chance gets to the target first.
 WELL_BEYOND = 1.5
 # The exponent e of steps ∝ B^−e, for batches up to this share of the noise scale, and from so many times it on.
 FEW, LARGE = 1 / 4, 4.0
-FALLING, SATURATED = (0.75, 1.15), (-0.1, 0.25)
+FALLING, SATURATED = (0.7, 1.2), (-0.1, 0.25)
 # How many times the noise scale the batch may be at which steps to target are twice as many as they are at least: B_noise is said
 # to tell its order of magnitude; batches have to reach that many times below and above it.
 FACTOR = 4.0

@@ -42,8 +42,6 @@ from kernels.losses import Loss
 MOST_STEPS = 5_000
 # Where none of so many ways gets to the target, no more are tried.
 GIVE_UP = 5
-# A step is timed as one of so many.
-TIMED = 50
 # A whole way to the target is timed too, unless it would take that long.
 LONGEST_S = 0.05
 # At these shares of the way, in loss, is the noise scale looked at.
@@ -57,7 +55,7 @@ class TimeToTarget(Experiment):
 
     The level: the share `progress` of the loss above the least one is gone. `repeats` ways, each over its own visits:
     `train/steps_to_target` is their median. Theory (`model/steps_to_target`, quadratic loss) is where *expected* loss gets there.
-    `time/to_target_s` = steps × `time/step_s`, the latter from `TIMED` steps in a row, round by round; `time/direct_s` is one whole
+    `time/to_target_s` = steps × `time/step_s`, the latter from many steps in a row, round by round; `time/direct_s` is one whole
     way by the clock, in the same rounds, as a check of the product. The loss is looked at outside of any timing.
     `model/noise_scale`: tr Σ/‖g‖² on the way, the batch beyond which larger ones hardly save steps (arXiv:1812.06162).
     """
@@ -184,8 +182,8 @@ class TimeToTarget(Experiment):
         """Round by round: seconds of a step, of the reference arm, the A/A ratio; and of a whole way, if it is short."""
         p = self._prepared()
         f, visits = Objective(self.loss, layout=self.layout), self._visits("repeat 0")
-        some, theta = visits.next(min(steps, TIMED)), np.zeros((p.features, p.outputs), self.dtype)
-        rest = visits.next(max(0, steps - TIMED)) if steps > TIMED else some[:0]
+        some, theta = visits.next(min(steps, claims_time.LONG)), np.zeros((p.features, p.outputs), self.dtype)
+        rest = visits.next(max(0, steps - claims_time.LONG)) if steps > claims_time.LONG else some[:0]
         whole = np.concatenate([some, rest])
 
         def through(order: NDArray[np.int64]) -> Callable[[], Any]:
@@ -196,10 +194,12 @@ class TimeToTarget(Experiment):
             return call
 
         with self._threads():
-            first = measure({"some": through(some)}, 2, again=())["some"].median_s * steps / min(steps, TIMED)
+            first = (
+                measure({"some": through(some)}, 2, again=())["some"].median_s * steps / min(steps, claims_time.LONG)
+            )
             arms = {"some": through(some), **({"whole": through(whole)} if first <= LONGEST_S else {})}
             found = measure(arms, self.repeats, again=("some",))
-        per_step = found["some"].seconds / min(steps, TIMED)
+        per_step = found["some"].seconds / min(steps, claims_time.LONG)
         rounds = {
             "step_s": per_step,
             "reference_s": found[REFERENCE].seconds,

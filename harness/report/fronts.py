@@ -33,8 +33,8 @@ def front(figure: Front, runs: pd.DataFrame, every: pd.DataFrame) -> go.Figure |
     drawn.add_trace(
         go.Scatter(
             x=ahead["_x"], y=ahead["_y"], mode="lines+text", name="Pareto front", line={"color": "#444444", "width": 1.5},
-            text=["" if at == points.index[first] else name for at, name in ahead["_name"].items()],
-            textposition="bottom left", textfont={"size": 11, "color": "#444444"}, cliponaxis=False, hoverinfo="skip",
+            text=["" if at == points.index[first] else f"  {name}" for at, name in ahead["_name"].items()],
+            textposition="middle right", textfont={"size": 11, "color": "#444444"}, cliponaxis=False, hoverinfo="skip",
         )
     )  # fmt: skip
     looks = looks_of(every, points, by)

@@ -176,6 +176,7 @@ def made_up(points, noise=0.03, repeats=20, seconds=None, scale=64.0):
         history += [(name, "repeats/steps", i, value) for i, value in enumerate(ways)]
         history += [(name, "rounds/step_s", i, value) for i, value in enumerate(per_step)]
         history += [(name, "rounds/reference_s", i, 3e-5) for i in range(repeats)]
+        history += [(name, "rounds/direct_ratio", i, 1 + 0.01 * rng.standard_normal()) for i in range(repeats)]
         runs.append(
             {
                 "run_id": name, "name": name, "data": "synthetic", "loss": "squared", "batch_size": batch, "step_size": step,
@@ -183,7 +184,7 @@ def made_up(points, noise=0.03, repeats=20, seconds=None, scale=64.0):
                 "model/full_edge": 2.0, "model/noise_scale": scale, "train/steps_to_target": np.median(ways),
                 "model/steps_to_target": steps, "model/floor_share": 0.1, "model/reaches": 1.0,
                 "time/step_s": np.median(per_step), "time/to_target_s": np.median(ways) * np.median(per_step),
-                "time/direct_ratio": 1 + 0.01 * rng.standard_normal(), "time/aa_ratio": 1.0,
+                "time/direct_ratio": 1.0, "time/aa_ratio": 1.0,
             }
         )  # fmt: skip
     return pd.DataFrame(runs), pd.DataFrame(history, columns=["run_id", "metric", "step", "value"])
@@ -241,20 +242,24 @@ def test_the_best_step_of_each_batch_is_what_counts():
 
 
 def test_a_product_that_misses_a_fifth_is_found_out():
-    runs, history = made_up({(B, 0.1): 100 for B in range(1, 21)})
+    runs, history = made_up({(B, 0.1): 600 for B in range(1, 5)})
     assert outcome(PRODUCT, runs, history) == "PASS"
-    assert outcome(PRODUCT, runs.assign(**{"time/direct_ratio": runs["time/direct_ratio"] * 1.25}), history) == "FAIL"
+    is_ratio = (history["metric"] == "rounds/direct_ratio") & (history["run_id"] == "r2")
+    assert outcome(PRODUCT, runs, history.assign(value=history["value"] * np.where(is_ratio, 1.25, 1))) == "FAIL"
+    assert outcome(PRODUCT, *made_up({(4, 0.1): 100})) is None  # so short a way is its own product
 
 
 def test_the_fastest_setting_is_named_if_it_surely_is():
     points = {(4, 0.1): 400, (16, 0.4): 100, (64, 1.0): 60}
     runs, history = made_up(points, seconds={(4, 0.1): 1e-6, (16, 0.4): 2e-6, (64, 1.0): 5e-6})
+    assert FASTEST.weigh(runs, history) is None  # there is no choice of layout
+    runs["layout"] = ["rows", "rows", "columns"]
     evidence = FASTEST.weigh(runs, history)
     assert judge(FASTEST, evidence, 0.99).outcome == "PASS"
-    assert "Least time to target: batch_size=16 step_size=0.4, 0.2" in evidence.details
+    assert "Least time to target: batch_size=16 step_size=0.4 rows, 0." in evidence.details
     assert evidence.samples[0].value == pytest.approx(1.5, rel=0.1)
     tied = made_up(points, seconds={(4, 0.1): 0.502e-6, (16, 0.4): 2e-6, (64, 1.0): 5e-6})
-    assert outcome(FASTEST, *tied) == "INCONCLUSIVE"
+    assert outcome(FASTEST, tied[0].assign(layout=runs["layout"]), tied[1]) == "INCONCLUSIVE"
     assert outcome(FASTEST, runs[:1], history) is None
 
 
