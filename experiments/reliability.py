@@ -96,7 +96,7 @@ class Reliability(Experiment):
     foremost: ClassVar = ("train/separable", "test/error", "test/gap")
     figures: ClassVar[tuple[Figure, ...]] = (
         Curve("test/observed", "How often what has that fitted probability comes true", x="test/fitted",
-              theory="test/calibrated", interval=("test/observed_low", "test/observed_high")),
+              by=("data", "loss", "flips"), theory="test/calibrated", interval=("test/observed_low", "test/observed_high")),
     )  # fmt: skip
 
     def check(self) -> None:
