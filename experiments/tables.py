@@ -45,7 +45,7 @@ class Tables(Experiment):
     figures: ClassVar[tuple[Figure, ...]] = (
         Curve(
             "train/residual", "|r| in order, in units of its median: what a loss lets stand out", x="train/quantile",
-            by=("data", "loss", "scale"), panels="data", log_y=True,
+            by=("data", "loss", "scale"), panels="data",
         ),
         Curve("train/sgd_gap", "What SGD has left of the way from θ = 0 to the optimum", panels="data", log_y=True),
     )  # fmt: skip
