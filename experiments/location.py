@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from experiments import claims_location
 from experiments.asymptotics import bound, expectation, target, variance
-from experiments.small_samples import finite_variance
+from experiments.small_samples import finite_variance, replicates_for
 from experiments.train import fits
 from harness.contract import WHOLE_RUN, Bars, Count, Curve, Experiment, Figure, HeatMap, Row, Seed
 from harness.estimates import mean_of
@@ -31,13 +32,15 @@ Replicates = Annotated[int, Ge(1000)]
 BATCHES = 100
 # Groups of streams, which threads share out; what is drawn does not depend on the number of threads.
 GROUPS = 64
+# Fresh draws that each estimate is to predict: most of what is uncertain about their errors is theirs.
+FRESH = 4
 # Numbers that are drawn before they are looked at: 32 MB.
 AT_ONCE = 4_000_000
 
 
 @dataclass(frozen=True)
 class Location(Experiment):
-    """T = argminₐ Σ ℓ(a, xᵢ) for `samples` draws of the noise around 0, `replicates` times.
+    """T = argminₐ Σ ℓ(a, xᵢ) for `samples` draws of the noise around 0, `replicates` times, or more where T has heavy tails.
 
     `mc/variance` is n·Var T, `mc/bias` the mean of T less what it estimates, `mc/efficiency` the Cramér–Rao bound over
     n·Var T; the spread over 100 batches gives each a standard error. Theory beside it: `model/variance` in the limit of
@@ -120,10 +123,11 @@ class Location(Experiment):
             "model/square_error": spread + finite / self.samples if has_interval else math.nan,
         }
 
-    @property
+    @cached_property
     def _rows(self) -> int:
         """Replicates of each group in a batch."""
-        return -(-self.replicates // (BATCHES * GROUPS))
+        wanted = replicates_for(self.loss, self.noise, self.samples, self.replicates)
+        return -(-wanted // (BATCHES * GROUPS))
 
     def _batches(self, watch: Stopwatch, with_errors: bool) -> Iterator[dict[str, float]]:
         name = (type(self.noise).__name__, *map(str, self.noise.parameters), str(self.samples))
@@ -148,9 +152,9 @@ class Location(Experiment):
             yield metrics
 
     def _square_error(self, estimates: NDArray[np.float64], fresh: NDArray[np.uint64]) -> float:
-        y = np.empty((GROUPS, estimates.size // GROUPS))
+        y = np.empty((GROUPS, FRESH * estimates.size // GROUPS))
         draw(self.noise, fresh, y)
-        return float(np.mean((y.ravel() - estimates) ** 2))
+        return float(np.mean((y.reshape(FRESH, -1) - estimates) ** 2))
 
     def _speed(self, watch: Stopwatch) -> dict[str, float]:
         replicates = BATCHES * GROUPS * self._rows

@@ -97,7 +97,7 @@ class LocationRace(Experiment):
     noise: Noise
     loss: Loss
     samples: Count = 101
-    replicates: Count = 6_400
+    replicates: Count = 25_600
     rounds: Count = 15
     threads: Count | None = None
     seed: Seed = 0

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from kernels import plain
 from kernels._jit import COMPILED, inline, named, once, parallel
+from kernels.arrays import empty
 from kernels.noises import Noise
 from kernels.signatures import Kernel, reads, writes
 from kernels.streams import sequence
@@ -48,8 +49,11 @@ def fraction(bits):
 
 @once
 def filling(noise: type[Noise]) -> Kernel:
-    """`filling(states (groups, 4, 16), p, out (groups, length))`: draws of the noise around 0; the states move on."""
-    variate = noise.variate
+    """`filling(states (groups, 4, 16), p, out (groups, length))`: draws of the noise around 0; the states move on.
+
+    Of a noise with a `twin` the lanes' first draws come first, and then the same lanes' second ones.
+    """
+    variate, twin = noise.variate, noise.twin
     assert variate is not None
 
     def fill(states, p, out):
@@ -62,9 +66,22 @@ def filling(noise: type[Noise]) -> Kernel:
                     v = fraction(advance(state, lane))
                     mine[first + lane] = variate(u, v, p)
 
+    def fill_in_pairs(states, p, out):
+        for group in numba.prange(out.shape[0]):
+            state, mine, others = states[group], out[group], empty(LANES, np.float64)
+            for first in range(0, mine.size, 2 * LANES):
+                lanes = min(LANES, mine.size - first)
+                for lane in range(lanes):
+                    u = 1.0 - fraction(advance(state, lane))
+                    v = fraction(advance(state, lane))
+                    mine[first + lane] = variate(u, v, p)
+                    others[lane] = twin(u, v, p)
+                for lane in range(min(LANES, mine.size - first - LANES)):
+                    mine[first + LANES + lane] = others[lane]
+
     real = types.float64
     signature = types.void(writes(types.uint64, 3), reads(real, 1), writes(real, 2))
-    return parallel(signature, noise)(named(fill, noise.name))
+    return parallel(signature, noise)(named(fill_in_pairs if twin else fill, noise.name))
 
 
 def states(groups: int, seed: int, *name: str) -> NDArray[np.uint64]:

@@ -140,13 +140,25 @@ def minus_log(x):
 
 
 @inline_contracted
-def cos_of_turns(x):
-    """cos 2πx for a float64 x in [0, 1): the sine of what is left to a quarter turn."""
-    t = TURN * (D(0.25) - abs(x - D(0.5)))
+def _sine(t):
+    """sin t for |t| ≤ π/2."""
     z = t * t
     square = z * z
     fourth = square * square  # terms in pairs, which do not wait for one another (Estrin's scheme)
     low = (S_D[0] + S_D[1] * z) + square * (S_D[2] + S_D[3] * z)
     high = (S_D[4] + S_D[5] * z) + square * (S_D[6] + S_D[7] * z)
-    tail = low + fourth * (high + fourth * (S_D[8] + S_D[9] * z))
-    return -(t + t * z * tail)
+    return t + t * z * (low + fourth * (high + fourth * (S_D[8] + S_D[9] * z)))
+
+
+@inline_contracted
+def cos_of_turns(x):
+    """cos 2πx for a float64 x in [0, 1]: the sine of what is left to a quarter turn."""
+    return _sine(TURN * (abs(x - D(0.5)) - D(0.25)))
+
+
+@inline_contracted
+def sin_of_turns(x):
+    """sin 2πx for a float64 x in [0, 1]: a quarter turn further, from the half that is nearer to x."""
+    half = D(0.5) - x
+    near = half if abs(half) <= D(0.25) else (D(0.5) if half > D(0) else D(-0.5)) - half
+    return _sine(TURN * near)

@@ -1,12 +1,14 @@
 """The best constant of each of many samples: argminₐ Σᵢ ℓ(a, xᵢ), the M-estimator of location that a loss defines (notes 3.2, 4).
 
 Each search starts near the sample's median. Where δ is continuous, secant steps follow, none shorter than 1/(nc) with c the loss's
-curvature bound: such a step never goes uphill, convex or not. Where δ jumps, the place where Σδ changes its sign is closed in
-on by false position; where that is a stretch between two numbers of the sample, its middle is given, as a median is.
-Reference: Huber, 1964, doi:10.1214/aoms/1177703732.
+curvature bound: such a step never goes uphill, convex or not. A δ that is a step makes a quantile, which is selected; where
+two numbers of the sample come into question, the middle between them is given. Where δ jumps in another way, the place
+where Σδ changes its sign is closed in on by false position. Reference: Huber, 1964, doi:10.1214/aoms/1177703732.
 """
 
 from __future__ import annotations
+
+import math
 
 import numba
 import numpy as np
@@ -14,6 +16,7 @@ from numba import types
 from numpy.typing import NDArray
 
 from kernels._jit import inline, linked, named, once, parallel
+from kernels.arrays import empty
 from kernels.losses import Loss
 from kernels.signatures import Kernel, reads, writes
 
@@ -24,8 +27,14 @@ PRECISION = 1e-10
 MOST_STEPS = 200
 # Bisection halves the range of float64 at most.
 MOST_HALVINGS = 2200
-# So few numbers of a sample are looked at one by one.
-FEW = 2
+# What a δ may be: a curve, a straight line, whose minimiser is one step away, or a step, whose minimiser is a quantile.
+CURVE, LINE, STEP = range(3)
+# So few numbers of a sample are sorted, to find one.
+FEW = 12
+# level · n is a whole number that rounding has spoilt.
+NEXT_TO_WHOLE = 1e-14
+# Rows that share room to work in.
+ROWS = 32
 GOLDEN = 0.618
 # False position goes at least so far from either end.
 LEAST_SHARE = 1 / 16
@@ -71,26 +80,89 @@ def near_median(x):
 
 
 @inline
-def neighbours(x, a, low, high):
-    """The nearest numbers on either side of `a` between two ends, and whether it is one itself."""
-    below, above, own = low, high, False
+def sift(x, count, offset, rank, low, high, below_low, below_high, few):
+    """Narrow [low, high) around the number of that rank until few of x[:count] are inside; whether that was to be had.
+
+    Tried are numbers of x, from where the rank would be were they sorted. `below_low`, `below_high`: how many numbers of the
+    sample are below either end, `offset` of which are not in x.
+    """
+    first = (rank - below_low) * (count - 1) // (below_high - below_low)
+    for turn in range(count):
+        if below_high - below_low <= few:
+            break
+        at = first + turn
+        y = x[at - count if at >= count else at]
+        if low < y < high:
+            below = offset
+            for i in range(count):
+                below += 1 if x[i] < y else 0
+            if below <= rank:
+                low, below_low = y, below
+            else:
+                high, below_high = y, below
+    return low, high, below_low, below_high, below_high - below_low <= few
+
+
+@inline
+def keep(x, count, low, high, room):
+    """Put the numbers of x[:count] in [low, high) into `room`, which may be x itself."""
+    kept = 0
+    for i in range(count):
+        y = x[i]
+        room[kept] = y
+        kept += 1 if low <= y < high else 0
+
+
+@inline
+def order_statistic(x, rank, room):
+    """The number of x with so many below it, by Hoare's selection, its comparisons counted in vectors; `room` as long as x."""
+    low, high, below_low, below_high, fine = sift(x, x.size, 0, rank, -np.inf, np.inf, 0, x.size, max(FEW, x.size // 4))
+    if not fine:
+        return low  # the rest are all the same
+    keep(x, x.size, low, high, room)
+    while below_high - below_low > FEW:
+        offset, count = below_low, below_high - below_low
+        low, high, below_low, below_high, fine = sift(
+            room, count, offset, rank, low, high, below_low, below_high, max(FEW, count // 4)
+        )
+        if not fine:
+            return low
+        keep(room, count, low, high, room)
+    for i in range(1, below_high - below_low):
+        y, j = room[i], i
+        while j > 0 and room[j - 1] > y:
+            room[j] = room[j - 1]
+            j -= 1
+        room[j] = y
+    return room[rank - below_low]
+
+
+@inline
+def quantile(x, level, room):
+    """The number of x that a share `level` of it lies below; where two come into question, the middle between them."""
+    wanted = level * x.size
+    whole = round(wanted)
+    if abs(wanted - whole) > NEXT_TO_WHOLE * x.size:
+        return order_statistic(x, int(wanted), room)
+    first = order_statistic(x, int(whole) - 1, room)
+    at_most, following = 0, np.inf
     for y in x:
-        if low <= y <= high:  # rarely so: the branch is cheaper than to choose in every case
-            own |= y == a
-            below = y if below < y < a else below
-            above = y if a < y < above else above
-    return below, above, own
+        at_most += 1 if y <= first else 0
+        following = y if first < y < following else following
+    return first if at_most > whole else 0.5 * (first + following)
 
 
 @once
 def minimising(loss: type[Loss]) -> Kernel:
-    """`minimising(x (samples, n), p, curvature, jump, out (samples,))`: the best constant of each row of x.
+    """`minimising(x (samples, n), p, curvature, shape, level, out (samples,))`: the best constant of each row of x.
 
-    `jump`: how high the step is, of a δ that is one, with two values; else 0.
+    `shape`: CURVE, LINE or STEP, what δ is; `level` of a STEP: which quantile it is about.
     """
     delta = getattr(loss.block, "delta", None)
     if delta is None:
-        raise ValueError(f"loss: {loss.name} has no δ of one number, as `elementwise` makes a block of; should have, for constants")
+        raise ValueError(
+            f"loss: {loss.name} has no δ of one number, as `elementwise` makes a block of; should have, for constants"
+        )
 
     @inline
     def slope(x, a, p):
@@ -115,57 +187,47 @@ def minimising(loss: type[Loss]) -> Kernel:
         return a
 
     @inline
-    def narrow(x, p, jump, spread, low, high):
-        """False position and bisection in turn, until there is next to nothing between the ends or, of steps, few numbers."""
+    def close_in(x, p, spread, low, high):
+        """False position and bisection in turn, until there is next to nothing between the ends."""
         g_low, g_high = slope(x, low, p), slope(x, high, p)
         if not g_low <= 0 <= g_high:
             low, high = ends(x)
             g_low, g_high = slope(x, low, p), slope(x, high, p)
         for turn in range(MOST_HALVINGS):
-            risen = g_high - g_low
-            share = -g_low / risen if turn % 2 == 0 and risen > 0 else 0.5
+            share = -g_low / (g_high - g_low) if turn % 2 == 0 and g_high > g_low else 0.5
             a = low + min(max(share, LEAST_SHARE), 1 - LEAST_SHARE) * (high - low)
-            if high - low <= PRECISION * spread or not low < a < high or risen <= FEW * jump:
+            if high - low <= PRECISION * spread or not low < a < high:
                 break
             g = slope(x, a, p)
             if g >= 0:
                 high, g_high = a, g
             if g <= 0:
                 low, g_low = a, g
-        return low, high
-
-    @inline
-    def settle(x, p, low, high):
-        """Of steps: the number of the sample where Σδ changes its sign, or the middle between the two where it is 0."""
-        for _ in range(MOST_HALVINGS):
-            a = low + 0.5 * (high - low)
-            g, (below, above, own) = slope(x, a, p), neighbours(x, a, low, high)
-            if g == 0:
-                below, above, own = neighbours(x, a, -np.inf, np.inf)
-                return a if own else 0.5 * (below + above)
-            if own and not low < a < high:
-                return a
-            if g > 0:
-                high = a if own else below
-            else:
-                low = a if own else above
         return low + 0.5 * (high - low)
 
-    def minimise_one(x, p, curvature, jump):
+    def minimise_one(x, p, curvature, shape, level, room):
+        if shape == STEP:
+            return quantile(x, level, room)
+        if shape == LINE:
+            first = x[0] - slope(x, x[0], p) / (curvature * x.size)
+            return first - slope(x, first, p) / (curvature * x.size)  # what rounding lost
         a, low, high = near_median(x)
-        spread = high - low
         if curvature < np.inf:
-            return descend(x, p, curvature * x.size, spread, a)
-        low, high = narrow(x, p, jump, spread, low, high)
-        return settle(x, p, low, high) if jump > 0 else low + 0.5 * (high - low)
+            return descend(x, p, curvature * x.size, high - low, a)
+        return close_in(x, p, high - low, low, high)
 
     real = types.float64
-    given = reads(real, 1), real, real
-    one = linked(named(minimise_one, loss.name), real(reads(real, 1), *given), loss, makes_arrays=False)
+    given = reads(real, 1), real, types.int64, real
+    one = linked(
+        named(minimise_one, loss.name), real(reads(real, 1), *given, writes(real, 1)), loss, makes_arrays=False
+    )
 
-    def minimise(x, p, curvature, jump, out):
-        for sample in numba.prange(x.shape[0]):
-            out[sample] = one(x[sample], p, curvature, jump)
+    def minimise(x, p, curvature, shape, level, out):
+        samples = x.shape[0]
+        for block in numba.prange((samples + ROWS - 1) // ROWS):
+            room = empty(x.shape[1], np.float64)
+            for sample in range(block * ROWS, min(samples, (block + 1) * ROWS)):
+                out[sample] = one(x[sample], p, curvature, shape, level, room)
 
     return parallel(types.void(reads(real, 2), *given, writes(real, 1)), loss)(named(minimise, loss.name))
 
@@ -173,7 +235,18 @@ def minimising(loss: type[Loss]) -> Kernel:
 def best_constants(loss: Loss, x: NDArray[np.float64]) -> NDArray[np.float64]:
     """argminₐ Σᵢ ℓ(a, xᵢ) for each row of x (samples, n) → (samples,)."""
     out = np.empty(len(x))
-    near, far = (loss.deltas(np.array([-r, r]), np.zeros(2)) for r in (1e-9, 1e9))
-    jump = float(near[1] - near[0]) if np.array_equal(near, far) else 0.0
-    minimising(type(loss))(x, loss.constants(x.dtype), loss.curvature, jump, out)
+    curvature, shape, level = shape_of(loss)
+    minimising(type(loss))(x, loss.constants(x.dtype), curvature, shape, level, out)
     return out
+
+
+@once
+def shape_of(loss: Loss) -> tuple[float, int, float]:
+    """The curvature bound, what δ is by its values at a few places, and which quantile a step is about."""
+    away = np.array([-1e9, -1e3, -1.0, -1e-9, 1e-9, 1.0, 1e3, 1e9])
+    deltas = loss.deltas(away, np.zeros(away.size))
+    if np.array_equal(deltas, np.where(away < 0, deltas[0], deltas[-1])):
+        return math.inf, STEP, float(-deltas[0] / (deltas[-1] - deltas[0]))
+    if np.allclose(deltas, deltas[-1] / away[-1] * away, rtol=1e-14, atol=0):
+        return float(deltas[-1] / away[-1]), LINE, 0.0
+    return loss.curvature, CURVE, 0.0

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from kernels._jit import inline
 from kernels.check import positive
-from kernels.elementary import cos_of_turns, minus_log
+from kernels.elementary import cos_of_turns, minus_log, sin_of_turns
 from kernels.losses import Squared, Target
 from kernels.noises.base import Array, Noise
 
@@ -26,6 +26,12 @@ def variate(u, v, p):
     return p[0] * standard(u, v)
 
 
+@inline
+def twin(u, v, p):
+    """The same with the sine: the other coordinate of a point in the plane."""
+    return p[0] * np.sqrt(2.0 * minus_log(u)) * sin_of_turns(v)
+
+
 @dataclass(frozen=True)
 class Gaussian(Noise):
     """Normal with standard deviation `scale`; −log density is squared loss / scale²."""
@@ -36,6 +42,7 @@ class Gaussian(Noise):
     target = Target.REAL
     loss = "squared"
     variate = variate
+    twin = twin
 
     def __post_init__(self) -> None:
         positive(scale=self.scale)

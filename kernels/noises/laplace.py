@@ -14,12 +14,22 @@ from kernels.elementary import minus_log
 from kernels.losses import Absolute, Target
 from kernels.noises.base import Array, Noise
 
+# Beyond u = 1 − 2⁻⁵² there is no number left to be drawn from: u = 1 stands for the half of what is there.
+LEAST = 2.0**-53
+
 
 @inline
 def variate(u, v, p):
-    """An exponential number, −log u, of either sign."""
-    size = p[0] * minus_log(u)
-    return size if v < 0.5 else -size
+    """−log of the share of the line that is further out, of either sign: F⁻¹(u)."""
+    further = min(2.0 * u, 2.0 - 2.0 * u)
+    size = p[0] * minus_log(further if further > 0.0 else LEAST)
+    return size if u < 0.5 else -size
+
+
+@inline
+def twin(u, v, p):
+    """The same of v."""
+    return variate(1.0 - v, u, p)
 
 
 @dataclass(frozen=True)
@@ -32,6 +42,7 @@ class Laplace(Noise):
     target = Target.REAL
     loss = "absolute"
     variate = variate
+    twin = twin
 
     def __post_init__(self) -> None:
         positive(scale=self.scale)

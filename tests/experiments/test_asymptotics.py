@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from experiments.asymptotics import bound, efficiency, expectation, information, score, target, variance
 from experiments.location_race import vectorised
-from experiments.small_samples import distribution, finite_variance
+from experiments.small_samples import distribution, finite_variance, replicates_for
 from kernels import losses, noises
 from kernels.losses import Absolute, Huber, Squared, StudentT, Target
 from kernels.noises import Contaminated, Gaussian, Laplace, Noise
@@ -204,3 +204,31 @@ def test_many_samples_are_the_limit():
 def test_distributions_are_scipys(noise, law):
     x = np.array([-30.0, -1.0, 0.0, 0.7, 12.0])
     np.testing.assert_allclose(distribution(noise, x), law.cdf(x), rtol=1e-9, atol=1e-11)
+
+
+# How many replicates
+
+
+def test_a_normal_estimator_takes_what_was_asked_for():
+    for loss in (Squared(), Absolute(), Huber()):
+        assert replicates_for(loss, Gaussian(), 25, 10_000) == 10_000
+    assert replicates_for(Squared(), t(2), 25, 10_000) == 10_000  # it has no variance to be sure of
+
+
+def test_kurtosis_costs_replicates():
+    """The mean of n Laplace numbers has the kurtosis 3 + 3/n."""
+    assert replicates_for(Squared(), Laplace(), 10, 10**6) == pytest.approx(1e6 * (2 + 3 / 10) / 2, rel=2e-3)
+
+
+def test_heavy_tails_cost_more_the_fewer_the_samples():
+    wanted = [replicates_for(Squared(), t(3), samples, 10**5) for samples in (10, 50, 500)]
+    assert 3e5 < wanted[0] <= 20e5
+    assert wanted[0] > wanted[1] > wanted[2] > 1e5
+
+
+def test_so_many_make_the_mean_under_heavy_tails_as_sure_as_a_normal_one():
+    """The relative error of a variance from R normal numbers is √(2/R): what the spread over batches says here, within a factor."""
+    rng, wanted = np.random.default_rng(0), replicates_for(Squared(), t(3), 25, 20_000)
+    means = [rng.standard_t(3, (wanted // 50, 25)).mean(axis=1).var() for _ in range(50)]
+    error = np.std(means) / np.mean(means) / math.sqrt(50)
+    assert 0.3 < error / math.sqrt(2 / 20_000) < 2

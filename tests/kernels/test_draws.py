@@ -12,7 +12,7 @@ from densities import P_VALUE, REAL, scipy_cdf, variants
 from kernels import noises, threads
 from kernels._jit import inline
 from kernels.draws import LANES, draw, states
-from kernels.noises import Gaussian
+from kernels.noises import Gaussian, gaussian
 from kernels.streams import sequence
 
 
@@ -34,6 +34,7 @@ class Raw(Gaussian):
 
     name = "raw"
     variate = raw
+    twin = None
 
 
 @pytest.mark.parametrize("length", [1, 15, 16, 100])
@@ -61,20 +62,50 @@ def test_draws_have_the_noises_distribution(name):
 
 @pytest.mark.parametrize("name", REAL)
 def test_neighbours_are_independent(name):
-    ranks = scipy.stats.rankdata(drawn(noises.named(name), 4, 6000), axis=1)
-    for apart in (1, 2, LANES, LANES + 1):
-        for row in ranks:
-            assert scipy.stats.pearsonr(row[:-apart], row[apart:]).pvalue > P_VALUE
+    sample = drawn(noises.named(name), 4, 6000)
+    for ranks in (scipy.stats.rankdata(sample, axis=1), scipy.stats.rankdata(np.abs(sample), axis=1)):
+        for apart in (1, 2, LANES, LANES + 1):  # twins are as far apart as there are lanes
+            for row in ranks:
+                assert scipy.stats.pearsonr(row[:-apart], row[apart:]).pvalue > P_VALUE
+
+
+@dataclass(frozen=True)
+class SameTwin(Gaussian):
+    """A noise whose second draw is the first, with its sign turned."""
+
+    name = "same_twin"
+    twin = inline(lambda u, v, p: -gaussian.variate(u, v, p))
+
+
+def test_twins_that_are_not_independent_would_show():
+    sample = np.abs(drawn(SameTwin(), 1, 6000)[0])
+    assert scipy.stats.pearsonr(sample[:-LANES], sample[LANES:]).pvalue < P_VALUE
+
+
+@pytest.mark.parametrize("length", [5, 16, 20, 32, 47, 100])
+def test_first_draws_come_first_and_then_the_second_ones(length):
+    out = np.empty((1, length))
+    draw(Gaussian(), states(1, 0, "x"), out)
+    streams = [np.random.SFC64(child) for child in sequence(0, "x").spawn(LANES)]
+    for block in range(0, length, 2 * LANES):
+        for lane in range(LANES):
+            u, v = (
+                ((int(bits) >> 12) / 2**52 for bits in streams[lane].random_raw(2)) if block + lane < length else (0, 0)
+            )
+            radius = np.sqrt(-2 * np.log(1 - u))
+            for place, turned in ((block + lane, np.cos), (block + LANES + lane, np.sin)):
+                if place < length:
+                    assert out[0, place] == pytest.approx(radius * turned(2 * np.pi * v), rel=1e-11, abs=1e-13)
 
 
 @pytest.mark.parametrize("name", REAL)
 def test_draws_are_the_same_on_any_number_of_threads_and_in_any_pieces(name):
     noise = noises.named(name)
-    whole = drawn(noise, length=160)
+    whole = drawn(noise, length=320)
     with threads.using(1):
-        np.testing.assert_array_equal(drawn(noise, length=160), whole)
-    moving, pieces = states(8, 0, "test"), [np.empty((8, 80)) for _ in range(2)]
-    for piece in pieces:  # 80 is a multiple of the lanes: the states go on where they were
+        np.testing.assert_array_equal(drawn(noise, length=320), whole)
+    moving, pieces = states(8, 0, "test"), [np.empty((8, 160)) for _ in range(2)]
+    for piece in pieces:  # 160 is a multiple of the lanes, and of twice as many: the states go on where they were
         draw(noise, moving, piece)
     np.testing.assert_array_equal(np.concatenate(pieces, axis=1), whole)
 
@@ -95,6 +126,7 @@ class BySample(Gaussian):
 
     name = "by_sample"
     variate = None
+    twin = None
 
 
 def test_a_noise_without_a_formula_draws_by_its_sampler():

@@ -105,7 +105,7 @@ def test_log1p_of_a_fraction_at_the_edges(dtype):
     np.testing.assert_array_equal(out, x)
 
 
-minus_logs, cosines = map(over, (elementary.minus_log, elementary.cos_of_turns))
+minus_logs, cosines, sines = map(over, (elementary.minus_log, elementary.cos_of_turns, elementary.sin_of_turns))
 
 
 def test_minus_log():
@@ -117,6 +117,18 @@ def test_minus_log():
     minus_logs(x, out)
     assert out[-1] == 0
     assert ulps(out[:-1], x[:-1], lambda number: -mpmath.log(number)).max() < 1
+
+
+def test_sines_of_turns():
+    rng = np.random.default_rng(6)
+    x = np.concatenate([rng.random(800), 10.0 ** rng.uniform(-15, -1, 200), 0.5 + 10.0 ** rng.uniform(-12, -1, 200)])
+    out = np.empty_like(x)
+    sines(x, out)
+    assert ulps(out, x, lambda number: mpmath.sin(2 * mpmath.pi * number)).max() < 3
+    edges = np.array([0.0, 0.25, 0.5, 0.75, 1.0])
+    out = np.empty_like(edges)
+    sines(edges, out)
+    np.testing.assert_array_equal(out, [0.0, 1.0, 0.0, -1.0, 0.0])
 
 
 def test_cosines_of_turns():
