@@ -158,7 +158,8 @@ def cos_of_turns(x):
 
 @inline_contracted
 def sin_of_turns(x):
-    """sin 2πx for a float64 x in [0, 1]: a quarter turn further, from the half that is nearer to x."""
-    half = D(0.5) - x
-    near = half if abs(half) <= D(0.25) else (D(0.5) if half > D(0) else D(-0.5)) - half
+    """sin 2πx for a float64 x in [0, 1]: from the nearest of 0, a half turn and a whole one."""
+    near = D(0.5) - x
+    near = x if near > D(0.25) else near
+    near = x - D(1) if near < D(-0.25) else near
     return _sine(TURN * near)

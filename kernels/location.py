@@ -209,8 +209,7 @@ def minimising(loss: type[Loss]) -> Kernel:
         if shape == STEP:
             return quantile(x, level, room)
         if shape == LINE:
-            first = x[0] - slope(x, x[0], p) / (curvature * x.size)
-            return first - slope(x, first, p) / (curvature * x.size)  # what rounding lost
+            return -slope(x, 0.0, p) / (curvature * x.size)
         a, low, high = near_median(x)
         if curvature < np.inf:
             return descend(x, p, curvature * x.size, high - low, a)
