@@ -6,6 +6,8 @@ stream, and on nothing else. Source: C. Doty-Humphrey, PractRand, 2010 (SFC64); 
 
 from __future__ import annotations
 
+from typing import Any
+
 import numba
 import numpy as np
 from numba import types
@@ -53,8 +55,8 @@ def filling(noise: type[Noise]) -> Kernel:
 
     Of a noise with a `twin` the lanes' first draws come first, and then the same lanes' second ones.
     """
-    variate, twin = noise.variate, noise.twin
-    assert variate is not None
+    variate: Any = noise.variate
+    twin: Any = noise.twin
 
     def fill(states, p, out):
         for group in numba.prange(out.shape[0]):

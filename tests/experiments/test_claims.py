@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 from experiments.claims_train import LAYOUT_TRANSPOSE, MNIST_TABLE, PUBLISHED
+from experiments.constant import Constant
 from experiments.gradients import Gradients
 from experiments.likelihood import Likelihood
-from experiments.constant import Constant
 from harness.report.verdicts import judge
 
 EMPTY = pd.DataFrame(columns=["run_id", "metric", "step", "value"])

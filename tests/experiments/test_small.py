@@ -11,9 +11,9 @@ import scipy.optimize
 from experiments import backends
 from experiments.backends.numba import Numba
 from experiments.backends.numpy import NumPy
+from experiments.constant import Constant, best_constant
 from experiments.data import BreastCancer, Diabetes, Synthetic
 from experiments.gradients import FORMULA, Gradients
-from experiments.constant import Constant, best_constant
 from experiments.passes import Passes
 from harness.contract import WHOLE_RUN
 from kernels import layouts, losses, noises
