@@ -10,9 +10,10 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments import claims_convexity, curvature
+from experiments.claims import convexity as claims_convexity
 from experiments.data import Synthetic
 from experiments.problem import own_noise, random_data
+from experiments.theory import curvature
 from harness.contract import WHOLE_RUN, AtLeastOne, Count, Curve, Experiment, Figure, Positive, Row, Seed
 from kernels import Objective, stream
 from kernels.losses import Loss, Target

@@ -8,10 +8,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from experiments import claims_step_size, curvature
-from experiments.descent import Array, Descent
-from experiments.gradient_moments import Problem, problem, quadratic
+from experiments.claims import step_size as claims_step_size
+from experiments.fitting.descent import Array, Descent
 from experiments.problem import own_noise, random_data
+from experiments.theory import curvature
+from experiments.theory.gradient_moments import Problem, problem, quadratic
 from harness.contract import WHOLE_RUN, AtLeastOne, Bars, Count, Curve, Experiment, Figure, Row, Seed
 from kernels import stream
 from kernels.losses import Loss

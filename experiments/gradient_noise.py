@@ -10,9 +10,9 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.claims_gradient_noise import CLAIMS
+from experiments.claims.gradient_noise import CLAIMS
 from experiments.data import Data
-from experiments.gradient_moments import Problem, draw, moments_at, problem, share_of_variance
+from experiments.theory.gradient_moments import Problem, draw, moments_at, problem, share_of_variance
 from experiments.train import fits
 from harness import estimates
 from harness.contract import WHOLE_RUN, Claim, Count, Curve, Experiment, Figure, LeftOut, Row, Seed, Share
@@ -30,9 +30,10 @@ BY = ("data", "replacement", "progress")
 
 @dataclass(frozen=True)
 class GradientNoise(Experiment):
-    """`repeats` times `draws` batches of B samples at one θ: E‖g_B − g‖² = c·tr Σ, and E g_B = g (`experiments.gradient_moments`).
+    """`repeats` times `draws` batches of B samples at one θ: E‖g_B − g‖² = c·tr Σ, and E g_B = g.
 
-    θ lies on the straight line from 0 to the optimum, where the share `progress` of the loss above the least one is gone.
+    The theory of it is in `experiments.theory.gradient_moments`. θ lies on the straight line from 0 to the optimum, where
+    the share `progress` of the loss above the least one is gone.
     `noise/variance`: the mean of ‖g_B − g‖², g_B by the kernels over the drawn samples; `model/variance`: c·tr Σ by linear algebra.
     `bias/…`: the mean of g_B − g along the gradient and along fixed random directions, in standard deviations of one batch.
     Of a batch of all samples, drawn without replacement, there is `noise/left` alone: E‖g_B − g‖²/tr Σ, which is rounding.

@@ -13,13 +13,12 @@ from numpy.typing import NDArray
 from scipy import stats
 from threadpoolctl import threadpool_limits
 
-from experiments import claims_labels
-from experiments.calibration import binned, recalibrated
-from experiments.controls import controlled
-from experiments.label_truth import Truth, true_theta
+from experiments.claims import labels as claims_labels
+from experiments.fitting.newton import fit
 from experiments.memory import check_fits
-from experiments.newton import fit
-from experiments.outcomes import (
+from experiments.outcomes.calibration import binned, recalibrated
+from experiments.outcomes.controls import controlled
+from experiments.outcomes.labels import (
     cross_entropy,
     entropies,
     lied,
@@ -29,7 +28,8 @@ from experiments.outcomes import (
     softmax,
     trials,
 )
-from experiments.twins import Twin
+from experiments.outcomes.truth import Truth, true_theta
+from experiments.outcomes.twins import Twin
 from harness.contract import WHOLE_RUN, Count, Curve, Experiment, Figure, Positive, Row, Seed, Share
 from kernels import Objective, stream, threads
 from kernels.losses import Loss, Target
@@ -54,9 +54,9 @@ class Labels(Experiment):
     `test/excess` cross-entropy beyond the truth's entropy, a sample, N Σ KL(P ‖ P̂); `train/gain` what the fit's loss gains
     on the truth's on its own samples: p/(2m) each, in ratios to that too. `test/regret` 0/1 error beyond the least. `test/slope`
     what calibrates the fitted logits for clean labels, `test/noisy_slope` for flipped ones. `train/along` ⟨θ̂, θ*⟩/‖θ*‖²,
-    `train/variance` m·E‖θ̂ − θ*‖². A mean over the fits each, its noise reduced by control variates (`experiments.controls`), with
-    its standard error (`…_error`). Theory stands in `model/…` under the same names. At the steps from 0 on: the reliability of each
-    bin of fitted probabilities of the last class.
+    `train/variance` m·E‖θ̂ − θ*‖². A mean over the fits each, its noise reduced by control variates
+    (`experiments.outcomes.controls`), with its standard error (`…_error`). Theory stands in `model/…` under the same names.
+    At the steps from 0 on: the reliability of each bin of fitted probabilities of the last class.
     If a sample of labels is separable, no optimum exists: `train/separable` is the share of such fits, and no mean is taken.
     """
 

@@ -12,7 +12,7 @@ from annotated_types import Ge
 from experiments import hierarchy
 from experiments.backends.base import Work
 from experiments.backends.numba import Numba
-from experiments.claims_layout import CLAIMS
+from experiments.claims.layout import CLAIMS
 from experiments.ratios import against, rows, summary
 from experiments.workload import STILL, Timed, Workload, ceiling_metrics
 from harness.contract import WHOLE_RUN, Bars, Claim, Curve, Figure, HeatMap, Roofline, Row

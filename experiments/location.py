@@ -12,9 +12,9 @@ import numpy as np
 from annotated_types import Ge
 from numpy.typing import NDArray
 
-from experiments import claims_location
-from experiments.asymptotics import bound, expectation, target, variance
-from experiments.small_samples import finite_variance, replicates_for
+from experiments.claims import location as claims_location
+from experiments.theory.asymptotics import bound, expectation, target, variance
+from experiments.theory.small_samples import finite_variance, replicates_for
 from experiments.train import fits
 from harness.contract import WHOLE_RUN, Bars, Count, Curve, Experiment, Figure, HeatMap, Row, Seed
 from harness.estimates import mean_of

@@ -9,11 +9,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from experiments.claims_noise_floor import CLAIMS
+from experiments.claims.noise_floor import CLAIMS
 from experiments.data import Data
-from experiments.gradient_moments import Problem, moments, problem, quadratic, share_of_variance
-from experiments.sgd_steps import Visits
-from experiments.sgd_theory import Lyapunov, Recursion, lyapunov, recursion
+from experiments.fitting.sgd_steps import Visits
+from experiments.theory.gradient_moments import Problem, moments, problem, quadratic, share_of_variance
+from experiments.theory.sgd import Lyapunov, Recursion, lyapunov, recursion
 from experiments.train import fits
 from harness import estimates
 from harness.contract import WHOLE_RUN, Claim, Count, Curve, Experiment, Figure, LeftOut, Positive, Row, Seed
@@ -35,7 +35,7 @@ class NoiseFloor(Experiment):
     """The floor E f(θ) − f(θ̂) under θ ← θ − s·g_B, samples drawn with replacement: `chains` independent chains from θ̂.
 
     `model/floor`: by the recursion of the second moment, exact for a quadratic loss, or by Lyapunov's equation, to first order
-    in s (`experiments.sgd_theory`). `noise/floor_per_step` = gap·B/s is tr Σ/4 while steps are small, and bends up towards
+    in s (`experiments.theory.sgd`). `noise/floor_per_step` = gap·B/s is tr Σ/4 while steps are small, and bends up towards
     `model/edge`, the largest step that this batch is known to allow. A chain's mean over time is one sample: the interval knows
     of no correlation.
     """

@@ -12,7 +12,7 @@ import numpy as np
 from experiments import hierarchy
 from experiments.backends.base import Work
 from experiments.backends.numba import Numba
-from experiments.claims_passes import CLAIMS
+from experiments.claims.passes import CLAIMS
 from experiments.workload import STILL, ByBackend, ceiling_metrics
 from harness.contract import WHOLE_RUN, Bars, Claim, Curve, Figure, HeatMap, LeftOut, Row
 from harness.timing import AGAIN, REFERENCE, measure

@@ -14,7 +14,7 @@ from experiments import hierarchy
 from experiments.arms import Entrant, First, Racer, racing
 from experiments.backends.base import Work
 from experiments.backends.numba import Numba
-from experiments.claims_peers import CLAIMS
+from experiments.claims.peers import CLAIMS
 from experiments.workload import ByBackend, ceiling_metrics
 from harness.contract import WHOLE_RUN, Claim, Curve, Figure, HeatMap, LeftOut, Roofline, Row
 from harness.timing import CONFIDENCE, median_interval

@@ -11,10 +11,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from experiments.calibration import binned, brier, gap_if_calibrated, recalibrated
 from experiments.data import Data, Dataset
-from experiments.newton import fit
-from experiments.outcomes import cross_entropy, lie, logits, refuse_misfit, softmax, taken
+from experiments.fitting.newton import fit
+from experiments.outcomes.calibration import binned, brier, gap_if_calibrated, recalibrated
+from experiments.outcomes.labels import cross_entropy, lie, logits, refuse_misfit, softmax, taken
 from harness import estimates
 from harness.contract import (
     WHOLE_RUN,
@@ -78,7 +78,7 @@ class Reliability(Experiment):
     if the fit is calibrated, `model/gap_high` what it exceeds once in a hundred. `test/slope` calibrates the logits (Cox);
     `model/slope` is predicted from the training part alone, 1 − p/χ², χ² of the likelihood ratio (van Houwelingen and le Cessie,
     1990). `test/brier…` are the Brier score and Murphy's parts of it. Of labels that a plane parts, be it in part
-    (`experiments.separation`), there is no optimum: `train/separable` is 1, and nothing is said of probabilities.
+    (`experiments.fitting.separation`), there is no optimum: `train/separable` is 1, and nothing is said of probabilities.
     """
 
     data: Data

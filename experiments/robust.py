@@ -10,10 +10,12 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments import claims_robust, many, population, scale
+from experiments.claims import robust as claims_robust
+from experiments.fitting import many, scale
+from experiments.fitting.scale import Scale
 from experiments.memory import check_fits
-from experiments.population import Prediction, Setting
-from experiments.scale import Scale
+from experiments.theory import population
+from experiments.theory.population import Prediction, Setting
 from harness.contract import (
     WHOLE_RUN,
     Count,
@@ -47,13 +49,13 @@ class Robust(Experiment):
     """y = Xθ* + z, X of n standard normal features and a column of ones; θ̂ to the optimum, `fits` times, each with data of its own.
 
     A share `outliers` of the samples (rounded) is `outlier_size` off in y, all to one side, so that they bias; with `leverage`
-    their first feature is that far away too. `scale`: how the residuals' scale is estimated (`experiments.scale`). `basin`: where a
-    loss that is not convex starts, at absolute loss's optimum, or at θ*, which nobody knows but who simulates.
+    their first feature is that far away too. `scale`: how the residuals' scale is estimated (`experiments.fitting.scale`).
+    `basin`: where a loss that is not convex starts, at absolute loss's optimum, or at θ*, which nobody knows but who simulates.
     The seed's streams do not depend on loss, share or size: losses meet the same samples.
 
     `train/squared_error`: the mean of ‖θ̂ − θ*‖² over fits, with its standard error; `train/error` its root. `model/…`: what
-    quadrature says of it (`experiments.population`). `train/advantage`: the log of squared error over that of the loss which is
-    −log of the noise (least squares where there is none), on the same samples.
+    quadrature says of it (`experiments.theory.population`). `train/advantage`: the log of squared error over that of the loss
+    which is −log of the noise (least squares where there is none), on the same samples.
     """
 
     loss: Loss

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from experiments.asymptotics import mesh, nodes
+from experiments.theory.asymptotics import mesh, nodes
 from harness.contract import WHOLE_RUN, Claim, Curve, Evidence, Experiment, Figure, Positive, Row, as_table, counted
 from kernels import noises, stream
 from kernels.losses import Huber, Loss, Target

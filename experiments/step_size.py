@@ -11,11 +11,12 @@ from typing import Annotated, ClassVar
 import numpy as np
 from annotated_types import Gt, Lt
 
-from experiments import claims_step_size, curvature, quadratics
+from experiments.claims import step_size as claims_step_size
 from experiments.data import Data
-from experiments.descent import Array, Descent
-from experiments.gradient_moments import Problem, problem, quadratic, share_of_variance
-from experiments.sgd_theory import Recursion, recursion
+from experiments.fitting.descent import Array, Descent
+from experiments.theory import curvature, quadratics
+from experiments.theory.gradient_moments import Problem, problem, quadratic, share_of_variance
+from experiments.theory.sgd import Recursion, recursion
 from experiments.train import fits
 from harness.contract import (
     DIVERGED,
@@ -53,10 +54,10 @@ class StepSize(Experiment):
     where gradient descent can only lower f, the last stretch is gone again step by step, and the count is exact. With `target=null`
     the run goes on for all `iterations`, unless f runs away or is at its minimum, and writes down the excess at every look.
     SGD's excess is the mean over `chains` independent ones (gradient descent's would all be the same: it has one).
-    Where f is a parabola theory stands beside it: gradient descent's excess (`experiments.quadratics`), SGD's in the mean
-    (`experiments.sgd_theory`), and `model/edge`, in units of 2/L, beyond which the second moment of θ − θ̂ does not
+    Where f is a parabola theory stands beside it: gradient descent's excess (`experiments.theory.quadratics`), SGD's in the mean
+    (`experiments.theory.sgd`), and `model/edge`, in units of 2/L, beyond which the second moment of θ − θ̂ does not
     settle, and `model/floor`, the mean excess that is left where it does.
-    Labels that a plane parts have no θ̂: f(θ̂) is then the infimum that `experiments.optimum` comes next to.
+    Labels that a plane parts have no θ̂: f(θ̂) is then the infimum that `experiments.fitting.optimum` comes next to.
     """
 
     data: Data

@@ -10,10 +10,11 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments import claims_tables, many, referees, scale
+from experiments.claims import tables as claims_tables
 from experiments.data import Data
-from experiments.optimum import Optimum, minimise, orthogonal
-from experiments.scale import Scale
+from experiments.fitting import many, referees, scale
+from experiments.fitting.optimum import Optimum, minimise, orthogonal
+from experiments.fitting.scale import Scale
 from experiments.train import fits
 from harness.contract import DIVERGED, WHOLE_RUN, Count, Curve, Experiment, Figure, Positive, Row, Seed
 from kernels import Objective, stream
@@ -24,7 +25,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Tables(Experiment):
-    """θ̂ = argmin mean ℓ(Xθ/σ̂, y/σ̂) of a table with a real response, σ̂ as `scale` says (`experiments.scale`).
+    """θ̂ = argmin mean ℓ(Xθ/σ̂, y/σ̂) of a table with a real response, σ̂ as `scale` says (`experiments.fitting.scale`).
 
     `train/theta_0`, …: θ̂, in the order of the columns, the intercept last. `train/residual`: |r| of the samples, from the
     smallest on, in units of its median. `train/LIBRARY_gap`: (f(θ) − f(θ̂))/f(θ̂) of the θ that statsmodels, scikit-learn or

@@ -12,11 +12,12 @@ import numpy as np
 from annotated_types import Gt, Lt
 from numpy.typing import NDArray
 
-from experiments import claims_steps, claims_time
+from experiments.claims import steps as claims_steps
+from experiments.claims import time as claims_time
 from experiments.data import Data
-from experiments.gradient_moments import Problem, moments_at, problem, share_of_variance
-from experiments.sgd_steps import Draws, Reached, Visits, steps_to_level
-from experiments.sgd_theory import recursion, steps_to
+from experiments.fitting.sgd_steps import Draws, Reached, Visits, steps_to_level
+from experiments.theory.gradient_moments import Problem, moments_at, problem, share_of_variance
+from experiments.theory.sgd import recursion, steps_to
 from experiments.train import Prepared, fits, prepare
 from harness.contract import (
     DIVERGED,

@@ -10,9 +10,10 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments import claims_train, hierarchy
+from experiments import hierarchy
 from experiments.backends.base import Backend, OnArrays, Work
 from experiments.backends.numba import Numba
+from experiments.claims import train as claims_train
 from experiments.data import Data, Dataset
 from harness.contract import (
     DIVERGED,

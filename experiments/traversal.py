@@ -12,7 +12,7 @@ from annotated_types import Ge, MultipleOf
 from numpy.typing import NDArray
 
 from experiments import hierarchy
-from experiments.claims_traversal import CLAIMS
+from experiments.claims.traversal import CLAIMS
 from experiments.memory import check_fits
 from experiments.ratios import against, rows, summary
 from harness.contract import WHOLE_RUN, Bars, Claim, Count, Curve, Experiment, Figure, Row

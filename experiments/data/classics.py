@@ -1,6 +1,6 @@
 """Classic tables of regression that come with statsmodels, a real response each: nothing to download.
 
-What their sources print as answers stands in `experiments.claims_tables`.
+What their sources print as answers stands in `experiments.claims.tables`.
 """
 
 from __future__ import annotations

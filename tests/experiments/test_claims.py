@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments.claims_train import LAYOUT_TRANSPOSE, MNIST_TABLE, PUBLISHED
+from experiments.claims.train import LAYOUT_TRANSPOSE, MNIST_TABLE, PUBLISHED
 from experiments.constant import Constant
 from experiments.gradients import Gradients
 from experiments.likelihood import Likelihood

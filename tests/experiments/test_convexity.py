@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from scipy import optimize
 
-from experiments import claims_convexity
+from experiments.claims import convexity as claims_convexity
 from experiments.convexity import Convexity, chords, decided, distances, least_slope, moved
 from experiments.problem import random_data
 from harness.contract import WHOLE_RUN

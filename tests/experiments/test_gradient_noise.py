@@ -12,8 +12,8 @@ import statsmodels.api as sm
 from framed import framed
 
 import experiments.gradient_noise
-from experiments.claims_gradient_noise import CLAIMS, slopes_of
-from experiments.claims_noise_floor import CLAIMS as FLOORS
+from experiments.claims.gradient_noise import CLAIMS, slopes_of
+from experiments.claims.noise_floor import CLAIMS as FLOORS
 from experiments.data import Diabetes, Digits, Mnist, Synthetic
 from experiments.gradient_noise import GradientNoise
 from experiments.noise_floor import NoiseFloor

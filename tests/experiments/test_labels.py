@@ -19,14 +19,16 @@ from sklearn.calibration import calibration_curve
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import brier_score_loss
 
-from experiments import calibration, label_limits, mean_field, outcomes
-from experiments.controls import controlled
 from experiments.data import BreastCancer, Diabetes, Synthetic
-from experiments.label_truth import Truth, true_theta
+from experiments.fitting.newton import fit
 from experiments.labels import Labels
-from experiments.newton import fit
+from experiments.outcomes import calibration
+from experiments.outcomes import labels as outcomes
+from experiments.outcomes.controls import controlled
+from experiments.outcomes.truth import Truth, true_theta
+from experiments.outcomes.twins import Twin
 from experiments.reliability import Reliability
-from experiments.twins import Twin
+from experiments.theory import label_limits, mean_field
 from harness.report.figures import draw
 from harness.report.verdicts import judge
 from kernels import losses, noises, stream
@@ -578,9 +580,9 @@ def test_a_wrong_sign_in_delta_turns_a_verdict(cell, wrong, monkeypatch):
     for module in ("newton", "optimum", "label_truth", "labels"):
         monkeypatch.setattr(f"experiments.{module}.Objective", Plain)
     monkeypatch.setattr("experiments.labels.CHECKED", 1)
-    monkeypatch.setattr("experiments.label_limits.NODES", 20)
-    monkeypatch.setattr("experiments.newton.MOST", 10)  # a wrong δ leads nowhere, for as long as it is let
-    monkeypatch.setattr("experiments.optimum.UNTIL_ROUNDING", {"maxiter": 50, "maxfun": 200})
+    monkeypatch.setattr("experiments.theory.label_limits.NODES", 20)
+    monkeypatch.setattr("experiments.fitting.newton.MOST", 10)  # a wrong δ leads nowhere, for as long as it is let
+    monkeypatch.setattr("experiments.fitting.optimum.UNTIL_ROUNDING", {"maxiter": 50, "maxfun": 200})
     honest = dataclasses.replace(CELLS[cell], samples=60, features=2, fits=1, test_samples=20)
     kind = type(honest.loss)
 

@@ -8,7 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments import claims_layout, claims_traversal, machine, traversal
+from experiments import machine, traversal
+from experiments.claims import layout as claims_layout
+from experiments.claims import traversal as claims_traversal
 from experiments.layout import LayoutCost
 from experiments.traversal import Traversal
 from harness.contract import NONE

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import scipy.stats
 
-from experiments import claims_location
+from experiments.claims import location as claims_location
 from experiments.location import BATCHES, GROUPS, Location
 from experiments.location_race import LocationRace, vectorised
 from experiments.mixture import Mixture

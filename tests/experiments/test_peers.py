@@ -21,7 +21,7 @@ from experiments.backends.numba import Numba
 from experiments.backends.numpy import NumPy
 from experiments.backends.sklearn import Sklearn
 from experiments.backends.torch import Torch
-from experiments.claims_peers import CLAIMS, RATIOS, ROOFS
+from experiments.claims.peers import CLAIMS, RATIOS, ROOFS
 from experiments.peers import Peers
 from experiments.workload import Workload
 from harness.contract import WHOLE_RUN, LeftOut

@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments import claims_robust, many
-from experiments.population import small_sample
+from experiments.claims import robust as claims_robust
+from experiments.fitting import many
 from experiments.robust import Robust, advantage, measured, ratio_to
+from experiments.theory.population import small_sample
 from harness.contract import LeftOut
 from harness.report.verdicts import judge
 from kernels import losses, noises

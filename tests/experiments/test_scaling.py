@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from experiments.backends.numba import Numba
-from experiments.claims_passes import CLAIMS, EFFICIENCY
+from experiments.claims.passes import CLAIMS, EFFICIENCY
 from experiments.passes import Passes
 from harness.contract import LeftOut
 from harness.report.verdicts import judge

@@ -13,14 +13,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import linalg
 
-from experiments import claims_step_size, curvature, quadratics
+from experiments.claims import step_size as claims_step_size
 from experiments.data import BreastCancer, Synthetic
-from experiments.descent import Descent
 from experiments.edge import Edge, edge, settles
-from experiments.gradient_moments import problem
+from experiments.fitting.descent import Descent
 from experiments.problem import own_noise, random_data
-from experiments.sgd_theory import recursion
 from experiments.step_size import StepSize, ground, mean_gaps
+from experiments.theory import curvature, quadratics
+from experiments.theory.gradient_moments import problem
+from experiments.theory.sgd import recursion
 from harness.contract import DIVERGED, WHOLE_RUN, Curve, LeftOut
 from harness.report.figures import draw
 from harness.report.verdicts import judge

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 import statsmodels.api as sm
 
-from experiments import referees
-from experiments.claims_tables import PUBLISHED, unit_in_the_last_place
+from experiments.claims.tables import PUBLISHED, unit_in_the_last_place
 from experiments.data import BreastCancer, CreditCard, Engel, Longley, Stackloss, StateCrime
+from experiments.fitting import referees
 from experiments.tables import Tables, optimum, standardized
 from harness.report.verdicts import judge
 from kernels import losses

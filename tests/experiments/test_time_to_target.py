@@ -13,9 +13,9 @@ from framed import framed
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from experiments.claims_steps import critical, ratio_of
+from experiments.claims.steps import critical, ratio_of
 from experiments.data import Digits, Synthetic
-from experiments.sgd_steps import Visits, steps_to_level
+from experiments.fitting.sgd_steps import Visits, steps_to_level
 from experiments.time_to_target import GIVE_UP, TimeToTarget
 from harness.contract import DIVERGED, LeftOut
 from harness.report.verdicts import judge

@@ -12,9 +12,10 @@ import scipy.optimize
 import sklearn.linear_model
 import statsmodels.api as sm
 
-from experiments import backends, claims_train
+from experiments import backends
 from experiments.backends.numba import Numba
 from experiments.backends.sklearn import Sklearn
+from experiments.claims import train as claims_train
 from experiments.data import BreastCancer, Diabetes, Digits, Mnist, Synthetic
 from experiments.train import Train, distance, error
 from harness.contract import WHOLE_RUN

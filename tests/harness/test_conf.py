@@ -9,7 +9,7 @@ import pytest
 from bench import CONF, expansion, jobs, named, runs
 from omegaconf import OmegaConf
 
-from experiments.claims_peers import RATIOS, ROOFS, TURNED
+from experiments.claims.peers import RATIOS, ROOFS, TURNED
 from experiments.data import Mnist
 from experiments.peers import Peers
 from harness.config import ConfigurationError

@@ -194,7 +194,8 @@ def test_each_point_is_what_stock_hydra_would_compose():
             assert OmegaConf.to_container(point.config) == OmegaConf.to_container(stock)
 
 
-SWEEPS = {path.stem: OmegaConf.load(path) for path in sorted((CONF / "sweep").glob("*.yaml"))}
+PROFILE = {"profile": OmegaConf.load(CONF / "profile" / "default.yaml")}  # sweeps may refer to it
+SWEEPS = {path.stem: OmegaConf.merge(PROFILE, OmegaConf.load(path)) for path in sorted((CONF / "sweep").glob("*.yaml"))}
 
 
 def values_of(swept):

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from experiments.asymptotics import expectation
-from experiments.small_samples import finite_variance
+from experiments.theory.asymptotics import expectation
+from experiments.theory.small_samples import finite_variance
 from harness.contract import Claim, Estimate, Evidence, as_table, counted
 from harness.estimates import mean_of
 from kernels import losses, noises

@@ -20,9 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize, stats
 
-from experiments.calibration import recalibrated
-from experiments.label_limits import gaussian_nodes, kinked_nodes
-from experiments.outcomes import cross_entropy, entropies, lied, logits, probabilities, taken
+from experiments.outcomes.calibration import recalibrated
+from experiments.outcomes.labels import cross_entropy, entropies, lied, logits, probabilities, taken
+from experiments.theory.label_limits import gaussian_nodes, kinked_nodes
 from kernels.losses import Loss
 from kernels.noises import Noise
 

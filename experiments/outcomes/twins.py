@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.newton import fit
+from experiments.fitting.newton import fit
 from kernels import noises
 from kernels.losses import Loss, Multinomial, Softmax, Target
 from kernels.noises import Noise

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from problems import problem as random_problem
 
 from experiments.data import Synthetic
-from experiments.gradient_moments import (
+from experiments.fitting.optimum import minimise
+from experiments.theory.gradient_moments import (
     curvatures,
     draw,
     moments,
@@ -23,8 +24,7 @@ from experiments.gradient_moments import (
     quadratic,
     share_of_variance,
 )
-from experiments.optimum import minimise
-from experiments.sgd_theory import Recursion, lyapunov, recursion, steps_to
+from experiments.theory.sgd import Recursion, lyapunov, recursion, steps_to
 from kernels import losses, noises
 
 SMOOTH = [name for name in losses.ALL if losses.named(name).curvature < math.inf]

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 
 from experiments.data import Data
-from experiments.optimum import Optimum, minimise
+from experiments.fitting.optimum import Optimum, minimise
 from experiments.train import prepare
 from kernels import Objective, layouts
 from kernels.losses import Loss

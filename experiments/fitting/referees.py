@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg, optimize, sparse, stats
 
-from experiments.optimum import orthogonal
-from experiments.scale import Scale
+from experiments.fitting.optimum import orthogonal
+from experiments.fitting.scale import Scale
 from kernels.losses import Absolute, Huber, Loss, Squared, StudentT
 
 Array = NDArray[np.float64]

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import HuberRegressor
 
-from experiments import many, scale
-from experiments.optimum import minimise
+from experiments.fitting import many, scale
+from experiments.fitting.optimum import minimise
 from kernels import losses
 
 REAL = ["squared", "absolute", "huber", "student_t"]

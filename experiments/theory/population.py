@@ -25,9 +25,9 @@ from numpy.typing import NDArray
 from scipy import optimize, stats
 from scipy.interpolate import CubicSpline
 
-from experiments import scale
-from experiments.asymptotics import mesh
-from experiments.scale import QUARTILE, Scale
+from experiments.fitting import scale
+from experiments.fitting.scale import QUARTILE, Scale
+from experiments.theory.asymptotics import mesh
 from kernels.losses import Absolute, Loss
 from kernels.noises import Noise
 

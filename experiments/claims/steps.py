@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import optimize
 
-from experiments.claims_gradient_noise import SOURCE
+from experiments.claims.gradient_noise import SOURCE
 from harness.contract import Claim, Estimate, Evidence, Interval, as_table, counted, settings
 from harness.estimates import mean_of
 

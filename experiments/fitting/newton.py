@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.optimum import Optimum, minimise
+from experiments.fitting.optimum import Optimum, minimise
 from kernels import Objective
 from kernels.losses import Loss, Target
 

@@ -10,8 +10,8 @@ import scipy.integrate
 import scipy.optimize
 import scipy.stats
 
-from experiments import asymptotics, population
-from experiments.population import Setting, kinks, predict, small_sample, table
+from experiments.theory import asymptotics, population
+from experiments.theory.population import Setting, kinks, predict, small_sample, table
 from kernels import losses, noises
 
 REAL = ["squared", "absolute", "huber", "student_t"]

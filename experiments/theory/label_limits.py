@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from scipy import optimize
 from scipy.stats import qmc
 
-from experiments.calibration import slope_information
-from experiments.outcomes import entropies, lied, logits, probabilities, softmax, taken
+from experiments.outcomes.calibration import slope_information
+from experiments.outcomes.labels import entropies, lied, logits, probabilities, softmax, taken
 from kernels.losses import Loss
 from kernels.noises import Noise
 

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments import outcomes
-from experiments.label_limits import Limits, first_order_slope
-from experiments.mean_field import Law, law
-from experiments.outcomes import lied, probabilities, taken, trials
+from experiments.outcomes import labels as outcomes
+from experiments.outcomes.labels import lied, probabilities, taken, trials
+from experiments.theory.label_limits import Limits, first_order_slope
+from experiments.theory.mean_field import Law, law
 from kernels import Objective, stream
 from kernels.losses import Loss, Target
 from kernels.noises import Noise

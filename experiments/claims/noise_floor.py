@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from experiments.claims_gradient_noise import SOURCE, slopes_of
+from experiments.claims.gradient_noise import SOURCE, slopes_of
 from harness.contract import Claim, Evidence, as_table, counted
 from harness.estimates import mean_of
 

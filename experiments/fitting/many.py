@@ -3,7 +3,7 @@
 Smooth losses: Newton's method, with ψ's slope from differences; where a step does not lower f, one of iteratively reweighted least
 squares instead (weights ψ(r)/r), halved until it does. Losses made of two straight lines: the simplex of Barrodale and Roberts
 (1973, doi:10.1137/0710069) from vertex to vertex, to the one that its dual variables prove to be the optimum. What has not come
-to its optimum that way is left to `experiments.optimum`, one by one: the answer is the optimum all the same.
+to its optimum that way is left to `experiments.fitting.optimum`, one by one: the answer is the optimum all the same.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments import scale
-from experiments.optimum import minimise
-from experiments.scale import Scale, score
+from experiments.fitting import scale
+from experiments.fitting.optimum import minimise
+from experiments.fitting.scale import Scale, score
 from kernels.losses import Absolute, Loss
 
 Array = NDArray[np.float64]

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg, optimize, sparse
 
-from experiments.separation import is_parted, least_margin, one_hot
+from experiments.fitting.separation import is_parted, least_margin, one_hot
 from kernels import Objective
 from kernels.losses import Loss, Target
 
@@ -40,8 +40,8 @@ STEP = 1e-5  # of the differences that a Hessian is made of; β is of order one 
 class Optimum:
     """θ̂ shaped (n, k), f(θ̂), and how flat f is there: ‖∇f‖ over β at θ̂ and at the start (NaN for a linear programme).
 
-    `parted`: labels that a plane parts have no θ̂ (`experiments.separation`); then `theta` is far along where f falls to its infimum
-    without end, and `value` is next to that. None: there were too many samples to tell.
+    `parted`: labels that a plane parts have no θ̂ (`experiments.fitting.separation`); then `theta` is far along where f falls
+    to its infimum without end, and `value` is next to that. None: there were too many samples to tell.
     """
 
     theta: Array

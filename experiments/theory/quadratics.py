@@ -1,7 +1,7 @@
 """Gradient descent on a parabola, in closed form: f(θ) = f* + ½ eᵀAe, e = θ − θ̂, A = c·XᵀX/m: what δ = c(h − y) makes of X.
 
 Each step multiplies an eigenvector's part of e by 1 − sλ, so that f(θ_t) − f* = ½ Σᵢ λᵢcᵢ²(1 − sλᵢ)²ᵗ. Reference: Nesterov,
-Lectures on Convex Optimization, 2018, doi:10.1007/978-3-319-91578-4, section 1.2.3. SGD's share of it: `experiments.sgd_theory`.
+Lectures on Convex Optimization, 2018, doi:10.1007/978-3-319-91578-4, section 1.2.3. SGD's share of it: `experiments.theory.sgd`.
 """
 
 from __future__ import annotations

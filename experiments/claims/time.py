@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from experiments.claims_steps import of_ways, ratio_of, reached, repeats
+from experiments.claims.steps import of_ways, ratio_of, reached, repeats
 from experiments.ratios import of_rounds
 from harness.contract import Claim, Evidence, as_table, axes, counted, described, label
 from harness.estimates import median_of

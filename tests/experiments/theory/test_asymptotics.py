@@ -12,9 +12,9 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from experiments.asymptotics import bound, efficiency, expectation, information, score, target, variance
 from experiments.location_race import vectorised
-from experiments.small_samples import distribution, finite_variance, replicates_for
+from experiments.theory.asymptotics import bound, efficiency, expectation, information, score, target, variance
+from experiments.theory.small_samples import distribution, finite_variance, replicates_for
 from kernels import losses, noises
 from kernels.losses import Absolute, Huber, Squared, StudentT, Target
 from kernels.noises import Contaminated, Gaussian, Laplace, Noise

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from experiments.asymptotics import expectation
+from experiments.theory.asymptotics import expectation
 from kernels.losses import Loss, Target
 from kernels.noises import Gaussian
 

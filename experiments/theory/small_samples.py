@@ -19,7 +19,7 @@ from functools import lru_cache
 import numpy as np
 from scipy import stats
 
-from experiments.asymptotics import Array, density, mesh, nodes, psi, target, variance
+from experiments.theory.asymptotics import Array, density, mesh, nodes, psi, target, variance
 from kernels.losses import Loss
 from kernels.noises import Noise
 

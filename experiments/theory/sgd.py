@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 
-from experiments.gradient_moments import Problem, curvatures, quadratic
+from experiments.theory.gradient_moments import Problem, curvatures, quadratic
 
 Array = NDArray[np.float64]
 

@@ -12,10 +12,10 @@ import scipy.special
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from experiments import optimum
 from experiments.data import BreastCancer, Digits, Longley, Stackloss
-from experiments.optimum import minimise, orthogonal
-from experiments.separation import is_parted, least_margin, one_hot
+from experiments.fitting import optimum
+from experiments.fitting.optimum import minimise, orthogonal
+from experiments.fitting.separation import is_parted, least_margin, one_hot
 from kernels import losses
 from kernels.losses import Target
 
@@ -165,7 +165,7 @@ def test_counts_of_several_classes_tie_them():
 
 
 def test_what_is_too_large_to_tell_is_none(monkeypatch):
-    monkeypatch.setattr("experiments.separation.MOST", 10)
+    monkeypatch.setattr("experiments.fitting.separation.MOST", 10)
     assert is_parted(np.ones((5, 2)), np.ones(5), Target.BINARY, 1) is None
     assert is_parted(np.ones((5, 2)), np.ones(5), Target.REAL, 1) is False
 
