@@ -25,6 +25,7 @@ from omegaconf.errors import OmegaConfBaseException
 from harness.config import TARGET, ConfigurationError, nearest
 
 Axes = Mapping[str, str]
+PYTHONS = ("True", "False")  # as Hydra writes swept truth values, which are written true and false on the command line
 
 
 @dataclass(frozen=True)
@@ -175,4 +176,4 @@ def _values(override: Override) -> Iterator[str]:
         return
     key = override.get_key_element()
     for value in override.sweep_string_iterator():
-        yield f"{key}={value}"
+        yield f"{key}={value.lower() if value in PYTHONS else value}"

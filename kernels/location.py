@@ -1,9 +1,10 @@
 """The best constant of each of many samples: argminₐ Σᵢ ℓ(a, xᵢ), the M-estimator of location that a loss defines (notes 3.2, 4).
 
 Each search starts near the sample's median. Where δ is continuous, secant steps follow, none shorter than 1/(nc) with c the loss's
-curvature bound: such a step never goes uphill, convex or not. A δ that is a step makes a quantile, which is selected; where
-two numbers of the sample come into question, the middle between them is given. Where δ jumps in another way, the place
-where Σδ changes its sign is closed in on by false position. Reference: Huber, 1964, doi:10.1214/aoms/1177703732.
+curvature bound: such a step never goes uphill, convex or not; false position where they lead nowhere, as between the numbers of
+a sample where Huber's loss is all but bent. A δ that is a step makes a quantile, which is selected; where
+two numbers of the sample come into question, the middle between them is given. Where δ jumps in another way, it is false
+position too. Reference: Huber, 1964, doi:10.1214/aoms/1177703732.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from kernels.signatures import Kernel, reads, writes
 NEAR = 1 / 4
 # A minimiser is found to this share of what the middle of its sample is spread over.
 PRECISION = 1e-10
-MOST_STEPS = 200
+MOST_STEPS = 40
 # Bisection halves the range of float64 at most.
 MOST_HALVINGS = 2200
 # What a δ may be: a curve, a straight line, whose minimiser is one step away, or a step, whose minimiser is a quantile.
@@ -38,8 +39,8 @@ ROWS = 32
 GOLDEN = 0.618
 # False position goes at least so far from either end.
 LEAST_SHARE = 1 / 16
-# A secant's slope below this share of the largest there can be is not believed.
-FLATTEST = 0.02
+# A secant's slope below this share of the largest there can be is not believed, nor a step beyond the spread.
+FLATTEST = 1e-4
 
 
 @inline
@@ -174,17 +175,18 @@ def minimising(loss: type[Loss]) -> Kernel:
 
     @inline
     def descend(x, p, steepest, spread, a):
-        """Secant steps from `a` on."""
+        """Secant steps from `a` on; whether they have come to an end."""
         g = slope(x, a, p)
         step = g / steepest
         for _ in range(MOST_STEPS):
             a -= step
             if abs(step) <= PRECISION * spread:
-                break
+                return a, True
             before, g = g, slope(x, a, p)
             secant = (before - g) / step
             step = g / (min(secant, steepest) if secant > FLATTEST * steepest else steepest)
-        return a
+            step = min(max(step, -spread), spread)
+        return a, False
 
     @inline
     def close_in(x, p, spread, low, high):
@@ -212,7 +214,9 @@ def minimising(loss: type[Loss]) -> Kernel:
             return -slope(x, 0.0, p) / (curvature * x.size)
         a, low, high = near_median(x)
         if curvature < np.inf:
-            return descend(x, p, curvature * x.size, high - low, a)
+            found, fine = descend(x, p, curvature * x.size, high - low, a)
+            if fine:
+                return found
         return close_in(x, p, high - low, low, high)
 
     real = types.float64

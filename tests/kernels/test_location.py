@@ -59,7 +59,10 @@ def test_no_constant_nearby_is_better(kind, name):
         assert at <= min(near) + 1e-13 * abs(at)
 
 
-@pytest.mark.parametrize("loss", [Huber(), Huber(0.1), Huber(30.0), StudentT(), StudentT(nu=20.0, scale=0.5)])
+@pytest.mark.parametrize(
+    "loss",
+    [Huber(), Huber(0.1), Huber(30.0), Huber(0.003), StudentT(1.0, 1.5), StudentT(), StudentT(nu=20.0, scale=0.5)],
+)
 @pytest.mark.parametrize("kind", ["normal", "heavy", "skew", "two", "ties"])
 def test_the_minimiser_is_scipys(loss, kind):
     for sample, found in zip(SAMPLES[kind][:4], best_constants(loss, SAMPLES[kind][:4]), strict=True):
@@ -72,6 +75,17 @@ def test_the_minimiser_is_scipys(loss, kind):
         )  # fmt: skip
         # a flat bottom has many minimisers; what counts is the objective
         assert objective(loss, sample, found)[0] <= expected.fun * (1 + 1e-12) + 1e-12
+
+
+@pytest.mark.parametrize("bend", [1e-1, 1e-2, 1e-3, 1e-5])
+@pytest.mark.parametrize("kind", ["normal", "heavy", "skew", "sorted"])
+def test_huber_all_but_bent_is_the_median(bend, kind):
+    """Between two numbers of a sample its Σδ is flat: secants lead nowhere."""
+    x = SAMPLES[kind]
+    low, high = (np.sort(x, axis=1)[:, (x.shape[1] - back) // 2] for back in (1, 0))
+    found = best_constants(Huber(bend), x)
+    assert (found >= low - bend).all()
+    assert (found <= high + bend).all()
 
 
 @inline
