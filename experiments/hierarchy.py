@@ -55,7 +55,7 @@ MAPPINGS = ("RoRaBaCoCh", "RoRaBaChCo", "RoCoRaBaCh")
 # Samples that are neighbours, and stay so where the order is of blocks.
 NEIGHBOURS = 64
 # Where figures mark the ends of caches.
-MARKS = tuple(f"cache/{level}_bytes" for level in LEVELS)
+MARKS = {level.upper(): f"cache/{level}_bytes" for level in LEVELS}
 # Tags that say why such metrics are null.
 SIM, HW = f"{NULL}sim", f"{NULL}hw"
 NOT_TRACED = "the bench's own kernels are simulated, and no others"

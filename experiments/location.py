@@ -16,7 +16,7 @@ from experiments.claims import location as claims_location
 from experiments.theory.asymptotics import bound, expectation, target, variance
 from experiments.theory.small_samples import finite_variance, replicates_for
 from experiments.train import fits
-from harness.contract import WHOLE_RUN, Bars, Count, Curve, Experiment, Figure, HeatMap, Row, Seed
+from harness.contract import WHOLE_RUN, Count, Curve, Experiment, Figure, HeatMap, Row, Seed
 from harness.estimates import mean_of
 from harness.timing import CONFIDENCE, Stopwatch
 from kernels import threads
@@ -64,6 +64,7 @@ class Location(Experiment):
         ),
         HeatMap(
             "noise", "loss", "mc/over_theory", "Measured n·variance over what theory says for so many samples", centre=1.0,
+            reach=0.02,
             interval=("mc/over_theory_low", "mc/over_theory_high"),
         ),
         Curve(
@@ -75,7 +76,6 @@ class Location(Experiment):
             "mc/efficiency", "Huber's bend: from the median to the mean", x="loss.delta", by=("noise",), log_x=True,
             interval=("mc/efficiency_low", "mc/efficiency_high"), theory="model/finite_efficiency",
         ),
-        Bars("rate/replicates_per_s", "loss", "Replicates a second"),
     )  # fmt: skip
 
     def check(self) -> None:

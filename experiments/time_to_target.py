@@ -16,6 +16,7 @@ from experiments.claims import steps as claims_steps
 from experiments.claims import time as claims_time
 from experiments.data import Data
 from experiments.fitting.sgd_steps import Draws, Reached, Visits, steps_to_level
+from experiments.theory import curvature
 from experiments.theory.gradient_moments import Problem, moments_at, problem, share_of_variance
 from experiments.theory.sgd import recursion, steps_to
 from experiments.train import Prepared, fits, prepare
@@ -80,7 +81,7 @@ class TimeToTarget(Experiment):
             "train/steps_to_target", "Steps to target against batch size: they fall, and saturate (thin: theory; NOISE: tr Σ/‖g‖²)",
             x="model/batch", by=("step_size", "layout", "dtype"), log_x=True, log_y=True,
             interval=("train/steps_to_target_low", "train/steps_to_target_high"), theory="model/steps_to_target",
-            marks=("model/noise_scale",),
+            marks={"noise scale": "model/noise_scale"},
         ),
         HeatMap("batch_size", "step_size", "train/steps_to_target", "Steps to target, batch × step", log_z=True),
         HeatMap("batch_size", "step_size", "time/to_target_s", "Seconds to target, batch × step", log_z=True),
@@ -175,7 +176,7 @@ class TimeToTarget(Experiment):
             "model/reaches": math.nan if math.isnan(steps) else float(math.isfinite(steps)),
             "model/edge": edge,
             "model/floor_share": floor / gap,
-            "model/full_edge": _full_edge(wide),
+            "model/full_edge": 2 / curvature.bound(wide.loss, wide.X),
             "model/noise_scale": float(np.exp(np.mean(np.log(scales)))),
         }
 
@@ -223,8 +224,3 @@ class TimeToTarget(Experiment):
             metrics[f"time/{name}"] = float(np.median(values))
         low, high = median_interval(rounds["step_s"], SHOWN)
         return metrics | {"time/step_low_s": low, "time/step_high_s": high}
-
-
-def _full_edge(wide: Problem) -> float:
-    """2/L, L the bound of f's curvature: c·λmax(XᵀX/m) for the loss's bound c."""
-    return 2 / (wide.loss.curvature * float(np.linalg.eigvalsh(wide.X.T @ wide.X / wide.samples)[-1]))

@@ -125,7 +125,7 @@ class Curve:
     Where `x` is a metric that a run has at many steps, the two are taken step by step: a function that the run tabulates.
     A panel for each of `panels`, if that varies, or of the first key that does. `interval` names the metrics that hold a single
     run's own interval (low, high), shown where there are no seeds. `theory` names the metric that says what `y` should
-    be: a thin line of the same colour. `marks` name metrics whose values are marked on the x axis. `with_diverged`: also draw
+    be: a thin line of the same colour. `marks`: metrics whose values are marked on the x axis, by label. `with_diverged`: also draw
     the runs that diverged, up to where they ran away.
     """
 
@@ -140,7 +140,7 @@ class Curve:
     theory: str | None = None
     ideal: Mapping[str, float] = field(default_factory=dict)  # horizontal lines to compare with, by label
     vertical: Mapping[str, float] = field(default_factory=dict)  # the same on the x axis
-    marks: tuple[str, ...] = ()
+    marks: Mapping[str, str] = field(default_factory=dict)
     with_diverged: bool = False
 
 
@@ -148,7 +148,8 @@ class Curve:
 class HeatMap:
     """Metric `z` over the axes `x` and `y` (None: all that vary beside x): the median over seeds, its interval in each cell.
 
-    With a `centre`, colours part there. `interval` as in `Curve`.
+    With a `centre`, colours part there, and end `reach` away from it, if that is given: small differences look small.
+    `interval` as in `Curve`.
     """
 
     x: str
@@ -157,6 +158,7 @@ class HeatMap:
     title: str
     log_z: bool = False
     centre: float | None = None
+    reach: float | None = None
     interval: tuple[str, str] | None = None
 
 

@@ -20,6 +20,8 @@ Samples = Sequence[float] | NDArray[np.float64]
 
 EVERYTHING: Interval = (-math.inf, math.inf)
 RESAMPLES = 9_999
+# So many times the replicates are more than anyone will wait for.
+MOST_MORE = 1000
 
 
 def mean(value: float, error: float, freedom: float, count: int) -> Estimate:
@@ -106,7 +108,8 @@ def bootstrap(samples: NDArray[np.float64], statistic: Callable[..., NDArray[np.
 def enough(estimate: Estimate, interval: Interval, edges: Sequence[float]) -> int | None:
     """About how many replicates would tell the estimate from the nearest of the edges that its interval reaches over.
 
-    Intervals shrink as the root of the count. None where no count would: on the edge itself, or where nothing is known.
+    Intervals shrink as the root of the count. None where no count would that can be had: on the edge itself or all but on
+    it, or where nothing is known.
     """
     wanted = []
     for edge in edges:
@@ -120,4 +123,4 @@ def enough(estimate: Estimate, interval: Interval, edges: Sequence[float]) -> in
         if not (apart > 0 and math.isfinite(half)):
             return None
         wanted.append(estimate.count * (half / apart) ** 2)
-    return math.ceil(max(wanted)) if wanted and max(wanted) > 0 else None
+    return math.ceil(max(wanted)) if wanted and 0 < max(wanted) <= MOST_MORE * estimate.count else None

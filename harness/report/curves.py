@@ -76,9 +76,8 @@ def curve(figure: Curve, runs: pd.DataFrame, history: pd.DataFrame, every: pd.Da
     if figure.vertical and figure.log_x and tried.min() > 0:  # show what was tried, also where nothing came of it
         ends = np.log10([tried.min(), tried.max()])
         drawn.update_xaxes(range=(ends + MARGIN * np.ptp(ends) * np.array([-1, 1])).tolist())
-    for mark in figure.marks:
+    for text, mark in figure.marks.items():
         if mark in data and data["_x"].min() <= data[mark].median() <= data["_x"].max():
-            text = mark.rpartition("/")[2].partition("_")[0].upper()
             drawn.add_vline(float(data[mark].median()), line=MARK, label={"text": text, **AT_THE_TOP})
     drawn.update_layout(legend_title_text=" · ".join(lines), showlegend=len(styles) > 1)
     return drawn

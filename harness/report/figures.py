@@ -76,7 +76,11 @@ def _heat_map(figure: HeatMap, runs: pd.DataFrame) -> go.Figure | None:
     positive = np.where(z > 0, z, np.nan)
     scale: dict[str, object] = {"colorscale": "Cividis"}
     if figure.centre is not None:
-        scale = {"colorscale": "RdBu", "zmid": np.log10(figure.centre) if figure.log_z else figure.centre}
+        centre = np.log10(figure.centre) if figure.log_z else figure.centre
+        ends = {"zmid": centre}
+        if figure.reach is not None:
+            ends = {"zmin": centre - figure.reach, "zmax": centre + figure.reach}
+        scale = {"colorscale": "RdBu", **ends}
     drawn = go.Figure(
         go.Heatmap(
             x=[label(x) for x in xs], y=names, z=np.log10(positive) if figure.log_z else z, customdata=z, text=texts,

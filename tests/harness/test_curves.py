@@ -147,9 +147,8 @@ def test_a_name_has_one_colour_in_all_figures_of_a_report():
 def test_marks_stand_where_their_metrics_say_and_can_be_seen():
     """Of those within the axis; the template would draw lines of no width."""
     runs = runs_of(batch_size=[1, 10, 100]).assign(**{"cache/l1_bytes": 20.0, "cache/l2_bytes": 5000.0})
-    figure = Curve(
-        "train/loss", "t", x="batch_size", log_x=True, marks=("cache/l1_bytes", "cache/l2_bytes", "cache/l3_bytes")
-    )
+    marks = {name: f"cache/{name.lower()}_bytes" for name in ("L1", "L2", "L3")}
+    figure = Curve("train/loss", "t", x="batch_size", log_x=True, marks=marks)
     [line] = draw(figure, runs, history_of(runs)).layout.shapes
     assert (line.x0, line.x1, line.label.text) == (20.0, 20.0, "L1")
     assert line.line.width > 0
