@@ -67,6 +67,7 @@ class Shapes(Experiment):
             "notes 1, section 5.1",
             _between,
         ),
+        Claim("loss-delta", "δ is the slope of the loss, for each logit", "notes 1, section 7.2", _slope),
     )
     figures: ClassVar[tuple[Figure, ...]] = (
         Curve("profile/loss", "Losses of a residual", x="profile/residual", by=("loss",)),

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
-from numba import types
+from numba import prange, types
 from numpy.typing import NDArray
 
 from kernels import plain
@@ -59,7 +58,7 @@ def filling(noise: type[Noise]) -> Kernel:
     twin: Any = noise.twin
 
     def fill(states, p, out):
-        for group in numba.prange(out.shape[0]):
+        for group in prange(out.shape[0]):
             state, mine = states[group], out[group]
             for first in range(0, mine.size, LANES):
                 lanes = min(LANES, mine.size - first)  # not known to the compiler, which then makes vectors of them
@@ -69,7 +68,7 @@ def filling(noise: type[Noise]) -> Kernel:
                     mine[first + lane] = variate(u, v, p)
 
     def fill_in_pairs(states, p, out):
-        for group in numba.prange(out.shape[0]):
+        for group in prange(out.shape[0]):
             state, mine, others = states[group], out[group], empty(LANES, np.float64)
             for first in range(0, mine.size, 2 * LANES):
                 lanes = min(LANES, mine.size - first)

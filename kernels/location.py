@@ -11,9 +11,8 @@ from __future__ import annotations
 
 import math
 
-import numba
 import numpy as np
-from numba import types
+from numba import prange, types
 from numpy.typing import NDArray
 
 from kernels._jit import inline, linked, named, once, parallel
@@ -227,7 +226,7 @@ def minimising(loss: type[Loss]) -> Kernel:
 
     def minimise(x, p, curvature, shape, level, out):
         samples = x.shape[0]
-        for block in numba.prange((samples + ROWS - 1) // ROWS):
+        for block in prange((samples + ROWS - 1) // ROWS):
             room = empty(x.shape[1], np.float64)
             for sample in range(block * ROWS, min(samples, (block + 1) * ROWS)):
                 out[sample] = one(x[sample], p, curvature, shape, level, room)
@@ -248,8 +247,9 @@ def shape_of(loss: Loss) -> tuple[float, int, float]:
     """The curvature bound, what δ is by its values at a few places, and which quantile a step is about."""
     away = np.array([-1e9, -1e3, -1.0, -1e-9, 1e-9, 1.0, 1e3, 1e9])
     deltas = loss.deltas(away, np.zeros(away.size))
-    if np.array_equal(deltas, np.where(away < 0, deltas[0], deltas[-1])):
+    rises = deltas[0] < 0 < deltas[-1]  # what does not has no minimum between, and is no quantile and no mean
+    if rises and np.array_equal(deltas, np.where(away < 0, deltas[0], deltas[-1])):
         return math.inf, STEP, float(-deltas[0] / (deltas[-1] - deltas[0]))
-    if np.allclose(deltas, deltas[-1] / away[-1] * away, rtol=1e-14, atol=0):
+    if rises and np.allclose(deltas, deltas[-1] / away[-1] * away, rtol=1e-14, atol=0):
         return float(deltas[-1] / away[-1]), LINE, 0.0
     return loss.curvature, CURVE, 0.0

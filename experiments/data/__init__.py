@@ -11,12 +11,12 @@ from __future__ import annotations
 
 from experiments.data.base import Data, Dataset, Raw
 from experiments.data.builtin import BreastCancer, Diabetes, Digits
-from experiments.data.classics import Classic, CreditCard, Engel, Longley, Stackloss, StateCrime
+from experiments.data.classics import CreditCard, Engel, Longley, Stackloss, StateCrime
 from experiments.data.mnist import Mnist
 from experiments.data.synthetic import Synthetic
 from experiments.data.table import Table
 
 __all__ = [
-    "BreastCancer", "Classic", "CreditCard", "Data", "Dataset", "Diabetes", "Digits", "Engel", "Longley", "Mnist", "Raw",
+    "BreastCancer", "CreditCard", "Data", "Dataset", "Diabetes", "Digits", "Engel", "Longley", "Mnist", "Raw",
     "Stackloss", "StateCrime", "Synthetic", "Table",
 ]  # fmt: skip

@@ -577,7 +577,7 @@ WRONG = {
 @pytest.mark.parametrize("cell", ["logistic", "softmax", "counts"])
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_a_wrong_sign_in_delta_turns_a_verdict(cell, wrong, monkeypatch):
-    for module in ("newton", "optimum", "label_truth", "labels"):
+    for module in ("fitting.newton", "fitting.optimum", "outcomes.truth", "labels"):
         monkeypatch.setattr(f"experiments.{module}.Objective", Plain)
     monkeypatch.setattr("experiments.labels.CHECKED", 1)
     monkeypatch.setattr("experiments.theory.label_limits.NODES", 20)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,7 +14,7 @@ from hypothesis.extra.numpy import arrays
 
 from kernels import losses, threads
 from kernels._jit import inline
-from kernels.location import best_constants
+from kernels.location import CURVE, best_constants, shape_of
 from kernels.losses import Absolute, Huber, Loss, Squared, StudentT, Target
 from kernels.losses.base import elementwise
 
@@ -183,3 +184,13 @@ def test_what_is_shifted_has_its_minimiser_shifted(name, shift):
     x = SAMPLES["normal"]
     found = best_constants(losses.named(name), x + shift)
     np.testing.assert_allclose(found, best_constants(losses.named(name), x) + shift, rtol=1e-9, atol=1e-9)
+
+
+def test_a_delta_that_falls_is_taken_for_no_mean_and_no_quantile():
+    """With the wrong sign everywhere Σδ is 0 at the mean still, which is no minimum."""
+    for kind in (Squared, Absolute):
+        formula = inspect.getmodule(kind).delta
+        block = elementwise(inspect.getmodule(kind).value, inline(lambda h, y, p, formula=formula: -formula(h, y, p)))
+        wrong = dataclass(frozen=True)(type(f"Wrong{kind.__name__}", (kind,), {"block": block}))()
+        assert shape_of(wrong)[1] == CURVE
+        assert shape_of(kind())[1] != CURVE

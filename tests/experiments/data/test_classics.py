@@ -7,7 +7,8 @@ import importlib
 import numpy as np
 import pytest
 
-from experiments.data import Classic, CreditCard, Engel, Longley, Stackloss, StateCrime
+from experiments.data import CreditCard, Engel, Longley, Stackloss, StateCrime
+from experiments.data.classics import Classic
 from kernels.losses import Target
 
 CLASSICS = [Stackloss, Engel, Longley, CreditCard, StateCrime]
@@ -35,7 +36,7 @@ def test_every_classic_is_tested():
 ])  # fmt: skip
 def test_means_are_those_of_the_source(cls, means):
     data = cls().load(0)
-    np.testing.assert_allclose([*data.X.mean(axis=0), data.y.mean()], means, rtol=1e-6)
+    np.testing.assert_allclose([*data.X.mean(axis=0), data.y.mean()], means, rtol=2e-6)  # as many digits as are printed
 
 
 def test_engel_spends_less_than_everything_on_food():
