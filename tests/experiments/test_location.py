@@ -224,12 +224,9 @@ def test_a_wrong_sign_in_one_logits_delta_turns_it_too(kind):
 
 @pytest.mark.parametrize("kind", [Squared, Absolute, Huber, StudentT])
 def test_a_wrong_sign_turns_the_efficiency(kind):
-    right, wrong = (
-        frames_of(Location(noise=noises.Gaussian(), loss=loss, samples=25, replicates=200_000))
-        for loss in (kind(), flipped(kind, "everywhere")())
-    )
-    assert outcome(CLAIMS["efficiency"], *right) == "PASS"
-    assert outcome(CLAIMS["efficiency"], *wrong) != "PASS"
+    """With the right one it passes, as `test_true_claims_pass` sees."""
+    wrong = Location(noise=noises.Gaussian(), loss=flipped(kind, "everywhere")(), samples=25, replicates=20_000)
+    assert outcome(CLAIMS["efficiency"], *frames_of(wrong)) == "FAIL"
 
 
 @dataclass(frozen=True)

@@ -213,6 +213,14 @@ def axes_of(sweep):
 
 
 AXES = [(name, grid, key, values) for name, sweep in SWEEPS.items() for grid, key, values in axes_of(sweep)]
+FIRST = {name: grid for name, grid, *_ in reversed(AXES)}  # each sweep's first grid; the others are CI's
+
+
+def swept_axes():
+    for name, grid, key, values in AXES:
+        if key != "experiment":
+            marks = [] if FIRST[name] == grid else [pytest.mark.slow]
+            yield pytest.param(name, grid, key, values, id="-".join(filter(None, (name, grid, key))), marks=marks)
 
 
 @pytest.mark.parametrize("name", SWEEPS)
@@ -224,11 +232,7 @@ def test_a_sweep_has_the_points_that_its_file_says(name):
         assert sizes[grid] == math.prod(len(values_of(values)) for values in swept)
 
 
-@pytest.mark.parametrize(
-    ("name", "grid", "key", "values"),
-    [axis for axis in AXES if axis[2] != "experiment"],
-    ids=["-".join(filter(None, axis[:3])) for axis in AXES if axis[2] != "experiment"],
-)
+@pytest.mark.parametrize(("name", "grid", "key", "values"), swept_axes())
 def test_every_swept_axis_can_be_overridden(name, grid, key, values):
     """By one value and by several; the other axes stay as they are, and so does a part of the sweep without the key."""
     kept = {g: {k: values_of(swept)[0] for n, h, k, swept in AXES if (n, h) == (name, g)} for _, g, *_ in AXES}

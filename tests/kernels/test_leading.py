@@ -48,7 +48,10 @@ def alike(p, order):
         np.testing.assert_array_equal(given, expected)
 
 
-@pytest.mark.parametrize("size", SIZES, ids=str)
+LARGE = pytest.mark.slow  # seconds each
+
+
+@pytest.mark.parametrize("size", [pytest.param(s, marks=[LARGE] * (s[0] > 1000), id=str(s)) for s in SIZES])
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("loss", LOSSES)
 def test_rows_that_are_apart_give_the_same_bits(loss, layout, size):

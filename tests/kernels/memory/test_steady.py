@@ -19,7 +19,10 @@ LARGE = Cache(8 << 10, 8, name="l1"), Cache(4 << 20, 16, name="l2")
 @pytest.mark.parametrize("caches", [SMALL, LARGE], ids=["X beyond the caches", "X in the caches"])
 @pytest.mark.parametrize("order", ["sequential", "shuffled"])
 @pytest.mark.parametrize("layout", ["rows", "columns"])
-@pytest.mark.parametrize(("work", "batch"), [("forward", None), ("fused", None), ("epoch", 1), ("epoch", 32)])
+@pytest.mark.parametrize(
+    ("work", "batch"),
+    [("forward", None), ("fused", None), pytest.param("epoch", 1, marks=pytest.mark.slow), ("epoch", 32)],
+)
 def test_a_piece_misses_in_proportion_what_the_whole_misses_after_itself(work, batch, layout, order, caches):
     m, n = 3000, 100
     visits = np.random.default_rng(0).permutation(m) if order == "shuffled" else None

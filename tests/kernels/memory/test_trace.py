@@ -90,9 +90,10 @@ def test_a_team_has_its_features_each():
     assert not parts[0] & parts[1]
 
 
-@pytest.mark.parametrize(
-    ("work", "batch"), [("forward", None), ("fused", None), ("epoch", 1), ("epoch", 16), ("epoch", 512)]
-)
+SINGLY = pytest.param("epoch", 1, marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize(("work", "batch"), [("forward", None), ("fused", None), SINGLY, ("epoch", 16), ("epoch", 512)])
 @pytest.mark.parametrize("threads", [1, 2])
 def test_a_recording_may_end_early(work, batch, layout, threads):
     """It is where the whole one begins, thread by thread, up to the beginning of a block."""
