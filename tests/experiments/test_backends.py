@@ -59,7 +59,8 @@ def supports(f, work, batch_size=None):
     return True
 
 
-@pytest.fixture(params=NAMES)
+# XLA takes seconds for each of the tuned forms: they are CI's.
+@pytest.fixture(params=[pytest.param(name, marks=[pytest.mark.slow] * (name == "jax_tuned")) for name in NAMES])
 def name(request):
     return request.param
 
