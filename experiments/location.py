@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from experiments.claims import location as claims_location
 from experiments.theory.asymptotics import bound, expectation, target, variance
-from experiments.theory.small_samples import finite_variance, replicates_for
+from experiments.theory.replicates import replicates_for, unseen_share
+from experiments.theory.small_samples import finite_variance
 from experiments.train import fits
 from harness.contract import WHOLE_RUN, Count, Curve, Experiment, Figure, HeatMap, Row, Seed
 from harness.estimates import mean_of
@@ -45,7 +46,9 @@ class Location(Experiment):
     `mc/variance` is n·Var T, `mc/bias` the mean of T less what it estimates, `mc/efficiency` the Cramér–Rao bound over
     n·Var T; the spread over 100 batches gives each a standard error. Theory beside it: `model/variance` in the limit of
     many samples, `model/finite_variance` for so many. `mc/square_error` is E(Y − T)² of a fresh Y, where that has an
-    interval: where the noise has a fourth moment. All losses see the same draws of a noise, a size and a seed.
+    interval: where the noise has a fourth moment. `model/unseen`: the share of the variance that draws make which are too
+    rare to come up: by so much more the truth may lie above an interval. All losses see the same draws of a noise, a size
+    and a seed.
     """
 
     noise: Noise
@@ -120,6 +123,7 @@ class Location(Experiment):
             "model/finite_efficiency": least / finite,
             "model/over_limit": finite / limit if math.isfinite(limit) else math.nan,
             "model/target": target(self.loss, self.noise),
+            "model/unseen": unseen_share(self.loss, self.noise, self.samples, self._replicates),
             "model/square_error": spread + finite / self.samples if has_interval else math.nan,
         }
 
@@ -128,6 +132,11 @@ class Location(Experiment):
         """Replicates of each group in a batch."""
         wanted = replicates_for(self.loss, self.noise, self.samples, self.replicates)
         return -(-wanted // (BATCHES * GROUPS))
+
+    @property
+    def _replicates(self) -> int:
+        """As many as it comes to."""
+        return BATCHES * GROUPS * self._rows
 
     def _batches(self, watch: Stopwatch, with_errors: bool) -> Iterator[dict[str, float]]:
         name = (type(self.noise).__name__, *map(str, self.noise.parameters), str(self.samples))
@@ -157,12 +166,11 @@ class Location(Experiment):
         return float(np.mean((y.reshape(FRESH, -1) - estimates) ** 2))
 
     def _speed(self, watch: Stopwatch) -> dict[str, float]:
-        replicates = BATCHES * GROUPS * self._rows
         return {
             "time/draw_s": watch.seconds["draw"],
             "time/estimate_s": watch.seconds["estimate"],
-            "rate/replicates_per_s": replicates / (watch.seconds["draw"] + watch.seconds["estimate"]),
-            "mc/replicates": replicates,
+            "rate/replicates_per_s": self._replicates / (watch.seconds["draw"] + watch.seconds["estimate"]),
+            "mc/replicates": self._replicates,
         }
 
 

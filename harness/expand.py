@@ -1,7 +1,8 @@
 """From a sweep's axes and the command line to jobs: the product of all swept values, composed once per choice of groups.
 
 A sweep file gives `hydra.sweeper.params`, a mapping of keys to swept values (`batch_size: "64,256"`), and may give
-`hydra.sweeper.grids`, several such mappings by name: each grid is a product of its own over `params` and its axes.
+`hydra.sweeper.grids`, several such mappings by name: each grid is a product of its own over `params` and its axes, but for
+axes of `params` that it sets to null.
 A key on the command line replaces the swept values of that key; grids without that setting go on as they are. Stock Hydra
 composes the whole configuration twice for every job (155 ms); here each distinct choice of groups is composed once, then
 copied and updated.
@@ -24,7 +25,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from harness.config import TARGET, ConfigurationError, nearest
 
-Axes = Mapping[str, str]
+Axes = Mapping[str, str | None]
 PYTHONS = ("True", "False")  # as Hydra writes swept truth values, which are written true and false on the command line
 
 
@@ -51,7 +52,10 @@ class Expansion:
     ) -> None:
         self.loader, self.config_name, self.hydra_overrides = loader, config_name, list(hydra_overrides)
         self.arguments = self._parse(list(arguments))
-        self.grids = {name: {**(params or {}), **axes} for name, axes in (grids or {"": {}}).items()}
+        self.grids = {
+            name: {key: values for key, values in {**(params or {}), **axes}.items() if values is not None}
+            for name, axes in (grids or {"": {}}).items()
+        }
         self._composed: dict[tuple[str, ...], tuple[DictConfig, tuple[str, ...]]] = {}
 
     def __iter__(self) -> Iterator[Point]:

@@ -50,7 +50,7 @@ def sweep(
     loader: ConfigLoader,
     master: DictConfig,
     params: Mapping[str, str] | None,
-    grids: Mapping[str, Mapping[str, str]] | None,
+    grids: Mapping[str, Mapping[str, str | None]] | None,
     arguments: Sequence[str],
     command: str = COMMAND,
 ) -> int:

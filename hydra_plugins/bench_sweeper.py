@@ -15,13 +15,16 @@ from omegaconf import DictConfig
 
 @dataclass
 class BenchSweeperConf:
-    """`params`: swept values by key, as on the command line; `grids`: several such mappings, each a product of its own."""
+    """`params`: swept values by key, as on the command line; `grids`: several such mappings, each a product of its own.
+
+    An axis that is null in a grid is one of `params` that the grid does without.
+    """
 
     _target_: str = "hydra_plugins.bench_sweeper.BenchSweeper"
     params: dict[str, str] | None = field(
         default_factory=dict
     )  # not null: `+hydra.sweeper.params.seed='0,1'` adds to it
-    grids: dict[str, dict[str, str]] | None = field(default_factory=dict)
+    grids: dict[str, dict[str, str | None]] | None = field(default_factory=dict)
 
 
 ConfigStore.instance().store("bench", BenchSweeperConf, group="hydra/sweeper", provider="pystickonfire")

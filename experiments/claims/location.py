@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from experiments.theory.asymptotics import expectation
 from experiments.theory.small_samples import finite_variance
-from harness.contract import Claim, Estimate, Evidence, as_table, counted
+from harness.contract import Claim, Estimate, Evidence, Interval, as_table, counted
 from harness.estimates import mean_of
 from kernels import losses, noises
 from kernels.losses import Loss
@@ -36,6 +36,17 @@ def _batches(history: pd.DataFrame, metric: str, run_id: str) -> NDArray[np.floa
 def _mean(batches: NDArray[np.float64], run: pd.Series) -> Estimate:
     """Their mean; what would decide is counted in replicates."""
     return dataclasses.replace(mean_of(batches), count=int(run["mc/replicates"]))
+
+
+def _variance(run: pd.Series, history: pd.DataFrame, over: float) -> Estimate:
+    """n·variance over something, which may be larger by what draws make that are too rare to have come up."""
+    seen = _mean(_batches(history, "variance", run["run_id"]) / over, run)
+
+    def interval(confidence: float) -> Interval:
+        low, high = seen.interval(confidence)
+        return low, high + run["model/unseen"] * seen.value
+
+    return dataclasses.replace(seen, interval=interval)
 
 
 def _means(runs: pd.DataFrame, history: pd.DataFrame, metric: str, over: str) -> list[Estimate]:
@@ -65,7 +76,7 @@ def _holding(runs: pd.DataFrame, history: pd.DataFrame) -> Evidence | None:
     mine = _estimators(runs)
     if mine.empty:
         return None
-    ratios = _means(mine, history, "variance", "model/finite_variance")
+    ratios = [_variance(run, history, run["model/finite_variance"]) for _, run in mine.iterrows()]
     each = 1 - (1 - FAMILY) / len(ratios)
     holding = [low <= 1 <= high for low, high in (ratio.interval(each) for ratio in ratios)]
     widths = [(high - low) / 2 for low, high in (ratio.interval(each) for ratio in ratios)]
@@ -88,7 +99,7 @@ def _limit(runs: pd.DataFrame, history: pd.DataFrame) -> Evidence | None:
     return Evidence(
         quantity="n·variance measured over its limit E[ψ²]/(E[ψ′])²",
         predicted=1.0,
-        samples=_means(mine, history, "variance", "model/variance"),
+        samples=[_variance(run, history, run["model/variance"]) for _, run in mine.iterrows()],
         accept=CLOSE,
         of="each",
         conditions=f"{mine['samples'].max():.0f} samples",
@@ -137,7 +148,7 @@ def _between(runs: pd.DataFrame, history: pd.DataFrame) -> Evidence | None:
             noise = cast(Noise, _made(noises.ALL, run, "noise"))
             limit = finite_variance(loss, noise, int(run["samples"]))
             if math.isfinite(expectation(noise, lambda x: x**4)):  # else the mean is far from Huber's at any bend
-                samples.append(_mean(_batches(history, "variance", run["run_id"]) / limit, run))
+                samples.append(_variance(run, history, limit))
     if not samples:
         return None
     return Evidence(

@@ -25,8 +25,6 @@ from kernels.noises import Noise
 
 # E T² is integrated over so many standard deviations on either side, from so many values of t.
 REACH, TIMES = 9.0, 48
-MOST_TIMES = 20  # as many replicates; what would take more has no variance, or next to none
-PLANNING = 30  # rounds of an iteration that settles after a dozen
 # Where δ is looked at, to see whether it is a step or a straight line.
 SEEN = np.concatenate([-np.geomspace(1e-6, 1e6, 49)[::-1], np.geomspace(1e-6, 1e6, 49)])
 
@@ -49,28 +47,6 @@ def finite_variance(loss: Loss, noise: Noise, samples: int) -> float:
     spread = square - mean**2
     stretch = steps and (samples * _level(seen)).is_integer()
     return samples * (spread - (_gap(noise, at, samples, spread) / 4 if stretch else 0.0))
-
-
-def replicates_for(loss: Loss, noise: Noise, samples: int, replicates: int) -> int:
-    """How many replicates make the variance of Tₙ as sure as so many do where Tₙ is normal.
-
-    The relative variance of a variance from R replicates is (κ − 1)/R, with κ = 3 for a normal Tₙ, else about 3 + (κ_ψ − 3)/n,
-    where κ_ψ is the kurtosis of one δ. Where it is infinite (the mean under Student's t with ν ≤ 4), what R replicates can
-    show of it counts: that of the draws which come up once or more among all n·R. Twenty times as many at most.
-    """
-    if not math.isfinite(variance(loss, noise)):
-        return replicates
-    x, weights = nodes(mesh(lambda x: density(noise, x), lambda x: psi(loss, x) ** 2 * density(noise, x)))
-    outwards = np.argsort(np.abs(x))
-    x, chances = x[outwards], (density(noise, x) * weights)[outwards]
-    pulls = psi(loss, x, target(loss, noise))
-    beyond = np.cumsum(chances[::-1])[::-1]
-    wanted = float(replicates)
-    for _ in range(PLANNING):
-        seen = beyond * samples * wanted >= 1
-        second, fourth = (float(chances[seen] @ pulls[seen] ** power) for power in (2, 4))
-        wanted = replicates * min(max(1.0, 1 + (fourth / second**2 - 3) / (2 * samples)), MOST_TIMES)
-    return math.ceil(wanted)
 
 
 def _level(seen: Array) -> float:

@@ -304,7 +304,7 @@ def test_a_race_has_both_forms_agree_first(loss):
     rows = list(e.run())
     assert rows[-1].step == WHOLE_RUN
     last = rows[-1].metrics
-    assert last["time/times_faster"] == pytest.approx(1 / last["time/ratio"])
+    assert last["time/times_faster"] == pytest.approx(last["time/numpy_s"] / last["time/bench_s"], rel=0.5)
     assert last["time/bench_s"] > 0
 
 

@@ -209,7 +209,8 @@ def axes_of(sweep):
     sweeper = sweep.hydra.sweeper
     for grid, axes in (sweeper.get("grids") or {"": {}}).items():
         for key, swept in {**(sweeper.get("params") or {}), **axes}.items():
-            yield grid, key, swept
+            if swept is not None:
+                yield grid, key, swept
 
 
 AXES = [(name, grid, key, values) for name, sweep in SWEEPS.items() for grid, key, values in axes_of(sweep)]
@@ -229,7 +230,7 @@ def test_a_sweep_has_the_points_that_its_file_says(name):
     sizes = Counter(point.grid for point in expansion(f"+sweep={name}", folder=None))
     for grid, axes in (sweeper.get("grids") or {"": {}}).items():
         swept = {**(sweeper.get("params") or {}), **axes}.values()
-        assert sizes[grid] == math.prod(len(values_of(values)) for values in swept)
+        assert sizes[grid] == math.prod(len(values_of(values)) for values in swept if values is not None)
 
 
 @pytest.mark.parametrize(("name", "grid", "key", "values"), list(swept_axes()))
@@ -247,6 +248,13 @@ def test_every_swept_axis_can_be_overridden(name, grid, key, values):
         }
         assert len(mine) == 1 + override.count(",")
         assert {point.grid for point in found} == set(grids)
+
+
+def test_a_grid_may_do_without_an_axis_of_all():
+    found = expanded({"a": {"index": "1,2"}, "b": {"index": "3", "rate": None}}, [TOY], {"rate": "0.5,1.5"})
+    assert [(point.grid, point.config.index, point.config.rate) for point in found] == [
+        ("a", 1, 0.5), ("a", 2, 0.5), ("a", 1, 1.5), ("a", 2, 1.5), ("b", 3, 0.5),
+    ]  # fmt: skip
 
 
 def test_a_sweep_of_its_own_values_is_the_same_sweep():

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from experiments.location_race import vectorised
 from experiments.theory.asymptotics import bound, efficiency, expectation, information, score, target, variance
-from experiments.theory.small_samples import distribution, finite_variance, replicates_for
+from experiments.theory.replicates import replicates_for, unseen_share
+from experiments.theory.small_samples import distribution, finite_variance
 from kernels import losses, noises
 from kernels.losses import Absolute, Huber, Squared, StudentT, Target
 from kernels.noises import Contaminated, Gaussian, Laplace, Noise
@@ -232,3 +233,23 @@ def test_so_many_make_the_mean_under_heavy_tails_as_sure_as_a_normal_one():
     means = [rng.standard_t(3, (wanted // 50, 25)).mean(axis=1).var() for _ in range(50)]
     error = np.std(means) / np.mean(means) / math.sqrt(50)
     assert 0.3 < error / math.sqrt(2 / 20_000) < 2
+
+
+def test_what_is_unseen_of_heavy_tails_in_closed_form():
+    """Beyond x₀, with P(|T| > x₀) = 1/(nR), lies ∫ x² f of E T² = 3; a bounded ψ leaves next to nothing."""
+    samples, replicates = 25, 10**6
+    law = scipy.stats.t(3)
+    edge = law.isf(0.5 / (samples * replicates))
+    beyond = 2 * scipy.integrate.quad(lambda x: x**2 * law.pdf(x), edge, np.inf)[0] / 3
+    assert unseen_share(Squared(), t(3), samples, replicates) == pytest.approx(beyond, rel=0.02)
+    assert unseen_share(Huber(), t(3), samples, replicates) < 1e-6
+    assert unseen_share(Squared(), Gaussian(), samples, replicates) < 1e-5
+
+
+def test_a_variance_of_heavy_tails_comes_out_too_small_by_what_is_unseen():
+    """The median of many variances is below the truth, but not by more than what is unseen."""
+    rng = np.random.default_rng(1)
+    variances = [10 * rng.standard_t(3, (2000, 10)).mean(axis=1).var() for _ in range(400)]
+    missing = unseen_share(Squared(), t(3), 10, 2000)
+    assert np.median(variances) < 3 * (1 - missing / 4)
+    assert np.median(variances) * (1 + missing) > 3
