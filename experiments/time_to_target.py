@@ -44,6 +44,9 @@ from kernels.losses import Loss
 MOST_STEPS = 5_000
 # Where none of so many ways gets to the target, no more are tried.
 GIVE_UP = 5
+# The seconds of a step are those of one of many in a row, which take at least so long: what a call costs once does not count.
+ROW_S = 0.01
+FEW = 10  # that tell how many these are
 # A whole way to the target is timed too, unless it would take that long.
 LONGEST_S = 0.05
 # At these shares of the way, in loss, is the noise scale looked at.
@@ -183,12 +186,11 @@ class TimeToTarget(Experiment):
     def _timed(self, steps: int) -> dict[str, NDArray[np.float64]]:
         """Round by round: seconds of a step, of the reference arm, the A/A ratio; and of a whole way, if it is short."""
         p = self._prepared()
-        f, visits = Objective(self.loss, layout=self.layout), self._visits("repeat 0")
-        some, theta = visits.next(min(steps, claims_time.LONG)), np.zeros((p.features, p.outputs), self.dtype)
-        rest = visits.next(max(0, steps - claims_time.LONG)) if steps > claims_time.LONG else some[:0]
-        whole = np.concatenate([some, rest])
+        f, theta = Objective(self.loss, layout=self.layout), np.zeros((p.features, p.outputs), self.dtype)
 
-        def through(order: NDArray[np.int64]) -> Callable[[], Any]:
+        def through(steps: int) -> Callable[[], Any]:
+            order = self._visits("repeat 0").next(steps)
+
             def call() -> None:
                 theta[...] = 0
                 f.sgd_epoch(p.X, p.y, theta, self._batch, self.step_size, order)
@@ -196,16 +198,15 @@ class TimeToTarget(Experiment):
             return call
 
         with self._threads():
-            first = (
-                measure({"some": through(some)}, 2, again=())["some"].median_s * steps / min(steps, claims_time.LONG)
-            )
-            arms = {"some": through(some), **({"whole": through(whole)} if first <= LONGEST_S else {})}
-            found = measure(arms, self.repeats, again=("some",))
-        per_step = found["some"].seconds / min(steps, claims_time.LONG)
+            first = measure({"few": through(FEW)}, 2, again=())["few"].median_s / FEW
+            row = max(FEW, math.ceil(ROW_S / first))
+            arms = {"row": through(row), **({"whole": through(steps)} if first * steps <= LONGEST_S else {})}
+            found = measure(arms, self.repeats, again=("row",))
+        per_step = found["row"].seconds / row
         rounds = {
             "step_s": per_step,
             "reference_s": found[REFERENCE].seconds,
-            "aa_ratio": found["some" + AGAIN].seconds / found["some"].seconds,
+            "aa_ratio": found["row" + AGAIN].seconds / found["row"].seconds,
         }
         if "whole" in found:
             rounds["direct_s"] = found["whole"].seconds

@@ -29,7 +29,7 @@ SCALING = (2 / 3, 3 / 2)  # of r = 4 scaling by the root would make 2, and none 
 WELL_BEYOND = 1.5
 # The exponent e of steps ∝ B^−e, for batches up to this share of the noise scale, and from so many times it on.
 FEW, LARGE = 1 / 4, 4.0
-FALLING, SATURATED = (0.7, 1.2), (-0.1, 0.25)
+FALLING, SATURATED = (0.7, 1.2), (-math.inf, 0.25)  # more steps, even, is not fewer
 # How many times the noise scale the batch may be at which steps to target are twice as many as they are at least: B_noise is said
 # to tell its order of magnitude; batches have to reach that many times below and above it.
 FACTOR = 4.0

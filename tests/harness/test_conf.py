@@ -136,7 +136,11 @@ def shrunk(name):
     if sweeper.get("params"):
         parts.append(("hydra.sweeper.params", sweeper["params"]))
     for prefix, axes in parts:
-        swept = {key: ["0", "1"] if values.startswith("range") else values.split(",") for key, values in axes.items()}
+        swept = {  # a grid does without what is null
+            key: ["0", "1"] if values.startswith("range") else values.split(",")
+            for key, values in axes.items()
+            if values
+        }
         longest = max(swept, key=lambda key: (key != "seed", len(swept[key])))
         for key, values in swept.items():
             varies = key == longest and (axes is sweeper.get("params") or not sweeper.get("params"))
