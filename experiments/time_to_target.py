@@ -122,7 +122,8 @@ class TimeToTarget(Experiment):
         wide = problem(self.data, self.loss, self.seed)
         ways: list[Reached] = []
         for repeat in range(self.repeats):
-            ways.append(self._way(wide, repeat))
+            drawn = self.batch_size is not None or not ways  # all samples are the same each time, and so is the way
+            ways.append(self._way(wide, repeat) if drawn else ways[0])
             yield Row(repeat, {"repeats/steps": ways[-1].steps})
             if len(ways) == GIVE_UP and not any(way.steps < math.inf for way in ways):
                 break

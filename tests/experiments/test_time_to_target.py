@@ -242,11 +242,11 @@ def test_the_best_step_of_each_batch_is_what_counts():
     assert outcome(SATURATION, *made_up(points)) == "PASS"
 
 
-def test_a_product_that_misses_a_fifth_is_found_out():
+def test_a_product_that_misses_a_third_is_found_out():
     runs, history = made_up({(B, 0.1): 600 for B in range(1, 5)})
     assert outcome(PRODUCT, runs, history) == "PASS"
     is_ratio = (history["metric"] == "rounds/direct_ratio") & (history["run_id"] == "r2")
-    assert outcome(PRODUCT, runs, history.assign(value=history["value"] * np.where(is_ratio, 1.25, 1))) == "FAIL"
+    assert outcome(PRODUCT, runs, history.assign(value=history["value"] * np.where(is_ratio, 1.35, 1))) == "FAIL"
     assert outcome(PRODUCT, *made_up({(4, 0.1): 100})) is None  # of so short a way the call is a good part
 
 
