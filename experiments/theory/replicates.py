@@ -17,6 +17,7 @@ from kernels.losses import Loss
 from kernels.noises import Noise
 
 MOST_TIMES = 20  # as many replicates; what would take more has no variance, or next to none
+BY_CHANCE = 0.03  # draws that come up with that chance are planned for: one of them widens an interval a good deal
 PLANNING = 30  # rounds of an iteration that settles after a dozen
 
 
@@ -25,14 +26,14 @@ def replicates_for(loss: Loss, noise: Noise, samples: int, replicates: int) -> i
 
     The relative variance of a variance from R replicates is (κ − 1)/R, with κ = 3 for a normal Tₙ, else about 3 + (κ_ψ − 3)/n,
     where κ_ψ is the kurtosis of one δ. Where it is infinite, what R replicates can show of it counts: that of the draws
-    which come up once or more among all n·R. Twenty times as many at most.
+    which may come up among all n·R. Twenty times as many at most.
     """
     if not math.isfinite(variance(loss, noise)):
         return replicates
     chances, pulls, beyond = _outwards(loss, noise)
     wanted = float(replicates)
     for _ in range(PLANNING):
-        seen = beyond * samples * wanted >= 1
+        seen = beyond * samples * wanted >= BY_CHANCE
         second, fourth = (float(chances[seen] @ pulls[seen] ** power) for power in (2, 4))
         wanted = replicates * min(max(1.0, 1 + (fourth / second**2 - 3) / (2 * samples)), MOST_TIMES)
     return math.ceil(wanted)
