@@ -18,8 +18,8 @@ SOURCE = "the bench's design"
 PRODUCT = (0.8, 1.25)
 # Shorter ways cost a call as well, some 50 µs, and not only their steps.
 LONG_S = 5e-3
-# What another setting may take of the time of the one that is recommended: two runs of one setting differ by half in the seconds of a
-# step, by where X came to lie in memory.
+# What another setting may take of the time of the one that is recommended: the seconds of a step differ by half between two runs of
+# one setting, by where X came to lie in memory.
 LEAST = 2 / 3
 CLOSEST = 8
 # Settings that say what is to be solved, and how often; the others are what can be chosen.

@@ -17,7 +17,7 @@ from kernels.losses import Loss
 from kernels.noises import Noise
 
 MOST_TIMES = 20  # as many replicates; what would take more has no variance, or next to none
-BY_CHANCE = 0.03  # draws that come up with that chance are planned for: one of them widens an interval a good deal
+BY_CHANCE = 0.1  # draws that come up with that chance are planned for: one of them widens an interval a good deal
 PLANNING = 30  # rounds of an iteration that settles after a dozen
 
 
