@@ -81,7 +81,7 @@ class TimeToTarget(Experiment):
     foremost: ClassVar[tuple[str, ...]] = ("train/steps_to_target", "time/to_target_s", "model/steps_to_target")
     figures: ClassVar[tuple[Figure, ...]] = (
         Curve(
-            "train/steps_to_target", "Steps to target against batch size: they fall, and saturate (thin: theory; NOISE: tr Σ/‖g‖²)",
+            "train/steps_to_target", "Steps to target against batch size: they saturate (thin: theory; noise scale: tr Σ/‖g‖²)",
             x="model/batch", by=("step_size", "layout", "dtype"), log_x=True, log_y=True,
             interval=("train/steps_to_target_low", "train/steps_to_target_high"), theory="model/steps_to_target",
             marks={"noise scale": "model/noise_scale"},

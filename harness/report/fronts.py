@@ -33,8 +33,8 @@ def front(figure: Front, runs: pd.DataFrame, every: pd.DataFrame) -> go.Figure |
     drawn.add_trace(
         go.Scatter(
             x=ahead["_x"], y=ahead["_y"], mode="lines+text", name="Pareto front", line={"color": "#444444", "width": 1.5},
-            text=["" if at == points.index[first] else f"  {name}" for at, name in ahead["_name"].items()],
-            textposition="middle right", textfont={"size": 11, "color": "#444444"}, cliponaxis=False, hoverinfo="skip",
+            text=[f"  {name}" for name in ahead["_name"]],
+            textposition="top right", textfont={"size": 11, "color": "#444444"}, cliponaxis=False, hoverinfo="skip",
         )
     )  # fmt: skip
     looks = looks_of(every, points, by)
@@ -47,9 +47,15 @@ def front(figure: Front, runs: pd.DataFrame, every: pd.DataFrame) -> go.Figure |
                 f"<br>{figure.product} %{{customdata:.4g}}<extra></extra>",
             )
         )  # fmt: skip
-    drawn.add_annotation(
-        x=np.log10(x[first]), y=np.log10(y[first]), text=f"{points['_name'].iloc[first]}: {figure.product} {number(least, '.3g')}",
-        ax=40, ay=-60, xanchor="left", showarrow=True, bgcolor="rgba(255,255,255,0.85)",
+    drawn.add_trace(
+        go.Scatter(
+            x=[x[first]], y=[y[first]], mode="markers", name=f"least {figure.product}", hoverinfo="skip",
+            marker={"symbol": "circle-open", "size": 17, "color": "#222222", "line": {"width": 1.5}},
+        )
+    )  # fmt: skip
+    drawn.add_annotation(  # above the points, where none can lie beneath it
+        xref="paper", yref="paper", x=0, y=1.02, xanchor="left", yanchor="bottom", showarrow=False,
+        text=f"least {figure.product}, {number(least, '.3g')}: {points['_name'].iloc[first]}",
     )  # fmt: skip
     drawn.update_xaxes(title_text=figure.x, **axis(x))
     drawn.update_yaxes(title_text=figure.y, **axis(y))
