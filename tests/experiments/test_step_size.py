@@ -9,23 +9,21 @@ import naive
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from scipy import linalg
 
 from experiments.claims import step_size as claims_step_size
 from experiments.data import BreastCancer, Synthetic
 from experiments.edge import Edge, edge, settles
 from experiments.fitting.descent import Descent
-from experiments.problem import own_noise, random_data
+from experiments.problem import random_data
 from experiments.step_size import StepSize, ground, mean_gaps
-from experiments.theory import curvature, quadratics
+from experiments.theory import curvature
 from experiments.theory.gradient_moments import problem
 from experiments.theory.sgd import recursion
 from harness.contract import DIVERGED, WHOLE_RUN, Curve, LeftOut
 from harness.report.figures import draw
 from harness.report.verdicts import judge
-from kernels import Objective, losses, noises, stream
+from kernels import losses, noises, stream
 
 EMPTY = pd.DataFrame(columns=["run_id", "metric", "step", "value"])
 DATA = Synthetic(noise=noises.Gaussian(), samples=60, features=3, condition=2)
@@ -63,75 +61,6 @@ def frame(experiments):
 def outcome(claim, runs):
     evidence = claim.weigh(runs, EMPTY)
     return None if evidence is None else judge(claim, evidence, 0.99).outcome
-
-
-# L and what is curved
-
-
-@pytest.mark.parametrize("name", SMOOTH)
-def test_no_hessian_anywhere_exceeds_the_bound_and_differences_give_it(name):
-    loss = losses.named(name)
-    d = random_data(loss, 50, 3, 3, 2.0).load(1)
-    bound = curvature.bound(loss, d.X)
-    assert bound == pytest.approx(loss.curvature * linalg.eigvalsh(d.X.T @ d.X / 50)[-1], rel=1e-12)
-    for size in (0.0, 1.0, 5.0):
-        theta = size * stream(0, "theta").standard_normal((3, d.outputs))
-        H = curvature.hessian(Objective(loss), d.X, d.y, theta)
-        assert linalg.eigvalsh(H)[-1] <= bound * (1 + 1e-7)
-        assert curvature.sharpness(Objective(loss), d.X, d.y, theta) == pytest.approx(linalg.eigvalsh(H)[-1], rel=1e-9)
-        if name == "softmax":  # Xᵀ(diag z − zzᵀ)X, written down
-            z = naive.softmax(d.X @ theta)
-            W = np.einsum("ia,ab->iab", z, np.eye(3)) - np.einsum("ia,ib->iab", z, z)
-            dense = np.einsum("ij,iab,ik->jakb", d.X, W, d.X).reshape(9, 9) / 50
-            np.testing.assert_allclose(H, dense, atol=1e-9)
-
-
-@pytest.mark.parametrize("name", losses.ALL)
-def test_a_noise_is_found_for_every_loss_and_is_its_own_where_there_is_one(name):
-    loss = losses.named(name)
-    noise = own_noise(loss)
-    assert noise.target is loss.target
-    if name in {cls.loss for cls in noises.ALL.values()}:
-        assert noise.loss == name
-    assert own_noise(losses.StudentT(nu=5, scale=2)) == noises.StudentT(nu=5, scale=2)
-    assert own_noise(losses.Multinomial(trials=10.0)) == noises.Multinomial(trials=10)
-
-
-# Closed forms of gradient descent on a parabola
-
-PARTS = st.lists(st.tuples(st.floats(0.01, 3), st.floats(0.01, 10)), min_size=1, max_size=4)
-
-
-@given(parts=PARTS, step=st.floats(0.02, 1.5), share=st.floats(0.01, 0.9))
-@settings(max_examples=60, deadline=None)
-def test_the_closed_form_counts_as_a_loop_does(parts, step, share):
-    eigenvalues, squares = np.array(parts).T
-    parabola = quadratics.Quadratic(eigenvalues, squares)
-    e = np.sqrt(squares)
-    first = 0.5 * np.sum(eigenvalues * e**2)
-    count = math.inf
-    for t in range(4000):
-        value = 0.5 * np.sum(eigenvalues * e**2)
-        if abs(value / first - share) < 1e-9 * share:
-            return  # on the edge rounding decides
-        if value <= share * first:
-            count = t
-            break
-        if value > 1e9 * first:
-            break
-        e = e - step * eigenvalues * e
-    else:
-        return  # too slow for a loop
-    assert parabola.iterations_to(share, step) == count
-
-
-def test_the_excess_is_that_of_the_iterates():
-    one = ground(DATA, losses.Squared(), 0)
-    theta = np.zeros((3, 1))
-    for t in range(6):
-        value = naive.value_and_grad("squared", one.problem.X, one.problem.y, theta)[0] - one.problem.optimum.value
-        assert one.parabola.excess(0.7, t) == pytest.approx(value, rel=1e-9)
-        theta = theta - 0.7 * naive.value_and_grad("squared", one.problem.X, one.problem.y, theta)[1]
 
 
 # Descent and its counts
