@@ -71,6 +71,8 @@ class Edge(Experiment):
     def check(self) -> None:
         curvature.check_bounded(self.loss)
         own_noise(self.loss)
+        if not self.loss.target.one_logit and self.classes < 2:
+            raise ValueError(f"classes: {self.classes} with loss={self.loss.name}; should be at least 2")
         fewest = CHUNK * 10
         if self.iterations < fewest:
             raise ValueError(

@@ -38,6 +38,8 @@ FRESH = 4
 # Numbers that are drawn before they are looked at: 32 MB.
 AT_ONCE = 4_000_000
 
+MOST_SAMPLES = 1_000_000
+
 
 @dataclass(frozen=True)
 class Location(Experiment):
@@ -88,6 +90,10 @@ class Location(Experiment):
                 " which have a location"
             )
         fits(self.loss, self.noise.target)
+        if self.samples > MOST_SAMPLES:
+            raise ValueError(
+                f"samples: {self.samples}; should be at most {MOST_SAMPLES}, since {GROUPS} times as many are drawn at once"
+            )
         with threads.using(self.threads):
             pass
 

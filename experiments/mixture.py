@@ -83,7 +83,8 @@ class Mixture(Experiment):
         noise = noises.StudentT(nu=self.nu)
         rng = stream(self.seed, "mixture")
         z = rng.standard_normal(self.replicates)
-        mixed = z / np.sqrt(rng.gamma(self.nu / 2, 2 / self.nu, self.replicates))
+        with np.errstate(divide="ignore"):  # a precision that is 0 to rounding
+            mixed = z / np.sqrt(rng.gamma(self.nu / 2, 2 / self.nu, self.replicates))
         drawn = np.empty((GROUPS, -(-self.replicates // GROUPS)))
         draw(noise, states(GROUPS, self.seed, "mixture", "formula"), drawn)
         density = np.exp(noise.log_density(SHOWN, np.zeros_like(SHOWN)))

@@ -94,6 +94,8 @@ class Robust(Experiment):
             raise ValueError(
                 f"noise={self.noise.name} gives {self.noise.target.value}; should be one of {Target.REAL.value}"
             )
+        if self.fits < 2:
+            raise ValueError(f"fits: {self.fits}; should be at least 2, to have a spread")
         scale.check(self.scale, self.loss)
         if self.samples <= self.features + 2:
             raise ValueError(

@@ -182,7 +182,8 @@ class StepSize(Experiment):
             levels = mean_gaps(one.recursion, step, self._share(one), -one.problem.optimum.theta[:, 0], looks)
         else:
             return {}
-        return dict(zip(looks, (levels / levels[0]).tolist(), strict=True))
+        with np.errstate(over="ignore"):  # ∞ is what it runs away to
+            return dict(zip(looks, (levels / levels[0]).tolist(), strict=True))
 
     def _counts(self, one: Ground, step: float, walk: dict[int, float], expected: dict[int, float]) -> dict[str, float]:
         """Iterations to the target, if it was met, and by theory: infinite where it says never."""

@@ -117,7 +117,12 @@ def _build(target: str, arguments: dict[str, Any], where: str) -> Any:
 @functools.cache
 def locate(target: str) -> Any:
     """The class or function at `target`. Raises ConfigurationError where there is none; an import that fails goes on."""
-    made = pydoc.locate(target)
+    try:
+        made = pydoc.locate(target)
+    except pydoc.ErrorDuringImport as error:
+        if isinstance(error.value, KeyboardInterrupt):
+            raise error.value from None
+        raise
     if not callable(made):
         raise ConfigurationError(
             f"_target_={target}: there is no such class; should be importable, or its folder on PYTHONPATH"

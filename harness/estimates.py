@@ -21,7 +21,7 @@ Samples = Sequence[float] | NDArray[np.float64]
 EVERYTHING: Interval = (-math.inf, math.inf)
 RESAMPLES = 9_999
 # So many times the replicates are more than anyone will wait for.
-MOST_MORE = 1000
+MOST_MORE = 100
 
 
 def mean(value: float, error: float, freedom: float, count: int) -> Estimate:

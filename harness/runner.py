@@ -12,14 +12,11 @@ from pathlib import Path
 from harness import machine, spool
 from harness.config import Job
 from harness.contract import WHOLE_RUN, Row
+from harness.stopping import Stopped, stop_if_asked
 from harness.tracking import FLUSH_EVERY_S, Record, Store, StoreError
 
 TRACEBACK = "traceback.txt"
 METRIC = re.compile(r"[\w: -][\w.: -]*(/[\w: -][\w.: -]*)*")
-
-
-class Stopped(BaseException):
-    """SIGTERM, as an exception: like KeyboardInterrupt, it is not an error of the run that it ends."""
 
 
 def run(job: Job, name: str, params: Mapping[str, str], tags: Mapping[str, str], store: Store, sweep: str) -> Record:
@@ -62,11 +59,13 @@ def run(job: Job, name: str, params: Mapping[str, str], tags: Mapping[str, str],
 def _iterate(job: Job, record: Record, store: Store) -> None:
     start = time.perf_counter()
     job.experiment.warm_up()
+    stop_if_asked()
     record.rows.append(Row(WHOLE_RUN, {"time/compile_s": time.perf_counter() - start}))
     record.tags |= job.experiment.tags()
     flushed = time.monotonic()
     for row in job.experiment.run():
         record.rows.append(_checked(row))
+        stop_if_asked()
         if time.monotonic() - flushed > FLUSH_EVERY_S:
             with suppress(StoreError):  # the store may be back by the end of the run; nothing is lost till then
                 store.write(record)

@@ -8,13 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import shlex
-import signal
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
@@ -29,6 +26,7 @@ from harness.config import ConfigurationError, Job, as_text, choice, job
 from harness.contract import LeftOut, counted, described, varying
 from harness.expand import Expansion, Point
 from harness.progress import SweepProgress
+from harness.stopping import Stopped, signals_stop
 from harness.tracking import Record, Settings, Store
 
 COMMAND = "python -m harness"
@@ -85,7 +83,7 @@ def sweep(
     for n in jobs:  # a run that an earlier sweep finished belongs to this one too
         if (n.job.hash, source) in finished:
             store.join(finished[n.job.hash, source], id_)
-    with _sigterm_stops():
+    with signals_stop():
         failed = _run_all(waiting, store, title, id_, command, console)
     from harness import report  # pandas and plotly are not needed before
 
@@ -211,7 +209,7 @@ def _run_all(
                 if record.status != "FINISHED":
                     failed.append((n.name, record))
                 progress.done(record.status, record.tags.get("reason", ""))
-        except (KeyboardInterrupt, runner.Stopped):
+        except (KeyboardInterrupt, Stopped):
             console.print(
                 f"stopped after {progress.completed} of {len(waiting)} runs, all kept; "
                 f"to resume, run the same command again: {command}",
@@ -230,17 +228,3 @@ def _print_failures(failed: Sequence[tuple[str, Record]], store: Store, console:
         table.add_row(Text(name), Text(record.tags["reason"]), Text(where))
     # as wide as it has to be: a path that is broken over lines can't be copied
     Console(file=console.file, width=10_000, force_terminal=console.is_terminal).print(table)
-
-
-@contextmanager
-def _sigterm_stops() -> Iterator[None]:
-    """Within, SIGTERM raises `Stopped`, so that what there is of the present run is kept."""
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        raise runner.Stopped
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

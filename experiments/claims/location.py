@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from experiments.theory.asymptotics import expectation
 from experiments.theory.small_samples import finite_variance
-from harness.contract import Claim, Estimate, Evidence, Interval, as_table, counted
+from harness.contract import Claim, Estimate, Evidence, Interval, as_table, counted, label
 from harness.estimates import mean_of
 from kernels import losses, noises
 from kernels.losses import Loss
@@ -102,7 +102,8 @@ def _limit(runs: pd.DataFrame, history: pd.DataFrame) -> Evidence | None:
         samples=[_variance(run, history, run["model/variance"]) for _, run in mine.iterrows()],
         accept=CLOSE,
         of="each",
-        conditions=f"{mine['samples'].max():.0f} samples",
+        conditions="of each loss and noise the most samples: "
+        + " or ".join(map(label, sorted(mine["samples"].unique()))),
         details=_table(mine, "model/over_limit"),
     )
 

@@ -24,7 +24,9 @@ WELL_APART = 1.3
 
 def _theory(runs: pd.DataFrame, history: pd.DataFrame) -> Evidence | None:
     """Clean samples: E‖θ̂ − θ*‖² against V."""
-    return _ratios(_with(runs, outliers=0.0), CLOSE, "without outliers")
+    return _ratios(
+        _with(runs, outliers=0.0), CLOSE, "without outliers; predicted: V/m, and what few samples and a kink add"
+    )
 
 
 def _bias(runs: pd.DataFrame, history: pd.DataFrame) -> Evidence | None:

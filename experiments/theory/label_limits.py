@@ -117,9 +117,10 @@ class Limits:
         """E[−Σ P log P], the least cross-entropy of a label."""
         return float(self.weights @ entropies(self.P))
 
-    def slope_information(self) -> float:
-        """What one label says about the slope of the true logits."""
-        return slope_information(logits(self.H), self.P, self.weights)
+    def slope_information(self, theta: Array | None = None) -> float:
+        """What one label says about the slope of the true logits, or of xθ, if the labels are as likely as those say."""
+        H = logits(self.H if theta is None else self.logits(theta))
+        return slope_information(H, self.P if theta is None else softmax(H), self.weights)
 
     def limit(self, loss: Loss, flips: float, outputs: int) -> Array:
         """θ∞ (n, outputs), to which θ̂ tends when a share of the labels is flipped. Raises ValueError where there is none."""
@@ -173,6 +174,7 @@ def first_order_slope(parameters: int, samples: int, information: float) -> floa
     """1 − p/(m·J): the slope that calibrates fits to m samples, for new labels; J is what one sample says about the slope.
 
     To first order in 1/m the fit's own bias cancels. m·J is about the likelihood ratio χ² of the model, so that this is the
-    heuristic shrinkage (χ² − p)/χ² of van Houwelingen and le Cessie, 1990, doi:10.1002/sim.4780091109.
+    heuristic shrinkage (χ² − p)/χ² of van Houwelingen and le Cessie, 1990, doi:10.1002/sim.4780091109. −∞ where J is 0: labels
+    that are certain say nothing about it.
     """
-    return 1 - parameters / (samples * information)
+    return 1 - parameters / (samples * information) if information > 0 else -math.inf

@@ -60,7 +60,9 @@ def curve(figure: Curve, runs: pd.DataFrame, history: pd.DataFrame, every: pd.Da
             if "_theory" in group and group["_theory"].notna().any():
                 drawn.add_trace(_theory(name, styles[name][0], group), 1, column)
             shown.add(name)
-    for name in sorted(set(counted) - shown):  # every run diverged: named in the legend all the same
+    for name in sorted(set(counted) - shown):
+        if counted[name] == name:  # it has no such metric; else every run diverged, and the legend says so
+            continue
         drawn.add_trace(
             go.Scatter(x=[None], y=[None], name=counted[name], mode="lines", line_color=styles[name][0]), 1, 1
         )
@@ -68,7 +70,7 @@ def curve(figure: Curve, runs: pd.DataFrame, history: pd.DataFrame, every: pd.Da
     drawn.update_yaxes(**axis(data["_y"], log_y))
     drawn.update_yaxes(title_text=figure.y, col=1)
     for text, level in figure.ideal.items():
-        drawn.add_hline(level, line=MARK, annotation_text=text)
+        drawn.add_hline(level, line=MARK, label={"text": text, "textposition": "end", "yanchor": "bottom"})
     tried = runs[figure.x].dropna() if figure.x in runs else data["_x"]
     for text, place in figure.vertical.items():
         if tried.min() <= place <= tried.max():

@@ -13,7 +13,19 @@ from plotly.offline import get_plotlyjs
 
 from harness import frames, machine
 from harness.config import locate
-from harness.contract import DIVERGED, NONE, Experiment, Verdict, as_table, axes, counted, label, metric_of, number
+from harness.contract import (
+    DIVERGED,
+    NONE,
+    Experiment,
+    Verdict,
+    as_table,
+    axes,
+    between,
+    counted,
+    label,
+    metric_of,
+    number,
+)
 
 UI = "http://127.0.0.1:5000"
 
@@ -73,7 +85,7 @@ def _verdict(v: Verdict) -> dict[str, object]:
     return {
         "id": v.claim.id, "statement": v.claim.statement, "source": v.claim.source, "outcome": v.outcome, "rule": v.rule,
         "quantity": v.evidence.quantity, "predicted": number(v.evidence.predicted), "measured": number(v.measured),
-        "interval": f"[{number(v.interval[0])}, {number(v.interval[1])}]", "interval_of": v.interval_of,
+        "accepted": between(v.evidence.accept), "interval": between(v.interval), "interval_of": v.interval_of,
         "conditions": v.evidence.conditions,
         "details": _table(v.evidence.details), "unit": v.evidence.unit,
     }  # fmt: skip
@@ -119,11 +131,11 @@ def markdown(title: str, runs: pd.DataFrame, verdicts: list[Verdict], left_out: 
     parts = [f"# {title}", f"{counted(len(runs), 'run')}: {counts}.", "## Verdicts"]
     if verdicts:
         rows = [
-            [v.claim.id, v.claim.statement, number(v.evidence.predicted), number(v.measured),
-             f"[{number(v.interval[0])}, {number(v.interval[1])}], {v.interval_of}", f"**{v.outcome}**"]
+            [v.claim.id, v.claim.statement, number(v.evidence.predicted), between(v.evidence.accept), number(v.measured),
+             f"{between(v.interval)}, {v.interval_of}", f"**{v.outcome}**"]
             for v in verdicts
         ]  # fmt: skip
-        head = ["claim", "statement", "predicted", "measured", "interval or range", "verdict"]
+        head = ["claim", "statement", "predicted", "accepted", "measured", "interval or range", "verdict"]
         parts.append(as_table(pd.DataFrame(rows, columns=head)))
         for v in verdicts:
             parts.append(f"### {v.claim.id}: {v.outcome}\n\n{v.claim.statement} ({v.claim.source}).\n")

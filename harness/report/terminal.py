@@ -9,7 +9,7 @@ from rich.text import Text
 
 from harness import frames
 from harness.config import choice
-from harness.contract import NONE, Verdict, counted, label, number
+from harness.contract import NONE, Verdict, between, counted, label, number
 from harness.report.looks import axes, diverged, share_diverged
 from harness.report.page import metrics_of
 
@@ -27,9 +27,9 @@ def show(runs: pd.DataFrame, verdicts: list[Verdict], console: Console) -> None:
     console.print(", ".join(f"{counted(count, 'run')} {status}" for status, count in counts.items()), highlight=False)
     said = Table.grid(padding=(0, 2))
     for v in verdicts:
-        low, high = (number(bound) for bound in v.interval)
         figures = (
-            f"predicted {number(v.evidence.predicted)}, measured {number(v.measured)}; {v.interval_of}: [{low}, {high}]"
+            f"predicted {number(v.evidence.predicted)}, accepted {between(v.evidence.accept)}, measured {number(v.measured)}; "
+            f"{v.interval_of}: {between(v.interval)}"
         )
         if not len(v.evidence.samples):
             figures = v.evidence.conditions or v.rule

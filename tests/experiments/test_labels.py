@@ -145,6 +145,22 @@ def test_runs_that_do_not_speak_to_a_claim_decide_nothing(name):
     )
 
 
+@pytest.mark.parametrize("name", ["labels-noise-shrinks", "labels-noise-calibration", "labels-noise-rule"])
+def test_labels_that_are_wrong_more_often_than_not_shrink_nothing(name, measured):
+    runs, history = measured
+    flipped = runs[runs["flips"] > 0]
+    assert verdict(name, flipped, history) is not None
+    assert verdict(name, flipped.assign(**{"model/limit_along": -0.1}), history) is None
+    assert verdict(name, flipped.assign(**{"model/limit_along": 1e-16}), history) is None
+
+
+def test_fits_that_all_came_out_alike_are_no_proof(measured):
+    runs, history = measured
+    alike = runs.assign(**{"test/regret": 0.0, "test/regret_error": 0.0})
+    assert verdict("labels-regret", alike, history) == "INCONCLUSIVE"
+    assert verdict("labels-regret", runs.drop(columns="test/regret_error"), history) is None  # one fit has no spread
+
+
 def test_measured_means_are_where_theory_says(measured):
     """Each within five of its standard errors; α and s are off by the order of 1/n = 1/8 of what they change."""
     runs = measured[0].set_index("name")

@@ -49,7 +49,7 @@ def test_one_run_is_one_line_without_a_legend():
     assert len(drawn.data) == 1
     assert not drawn.layout.showlegend
     assert drawn.layout.shapes[0].y0 == 2.0
-    assert drawn.layout.annotations[0].text == "roof"
+    assert drawn.layout.shapes[0].label.text == "roof"  # where the line is, on a logarithmic axis too
     assert drawn.layout.xaxis.title.text == "epoch"
 
 

@@ -10,7 +10,7 @@ from bench import TOYS, in_process, runs, values
 from harness import frames
 
 SWEEP = ("index=range(40)", "when=17")
-ENDS = {"kill": -9, "term": 143, "interrupt": 130}
+ENDS = {"kill": -9, "term": 143, "interrupt": 130, "lose": 130}
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def test_a_stopped_sweep_goes_on_to_the_same_numbers(stopped, toys, store, resul
         assert in_process(command[3:]).out.startswith("sweep runs: 40 runs, 40 finished before, 0 to go\n")
 
 
-@pytest.mark.parametrize("behave", ["term", "interrupt"])
+@pytest.mark.parametrize("behave", ["term", "interrupt", "lose"])
 def test_a_signal_ends_this_process_as_it_should(behave, toys, results, tmp_path):
     """In this process, so that SIGTERM finds its old handler again, and coverage sees the way out."""
     ended = toys("index=range(4)", "when=2", f"behave={behave}", f"once={tmp_path / 'once'}")

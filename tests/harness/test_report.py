@@ -108,13 +108,13 @@ def test_the_page_holds_each_verdict(html):
     rows = {row[0].split()[0]: row for row in html.rows if row and row[-1].strip() in ("PASS", "FAIL", "INCONCLUSIVE")}
     assert set(rows) == {"toy-grows", "toy-false"}
     assert [cell.strip() for cell in rows["toy-grows"][1:]] == [
-        "0.7857",
+        "0.7857 [0.78, 0.79]",
         "0.7857",
         "[0.7857, 0.7857]range of 1",
         "PASS",
     ]
     assert rows["toy-false"][-1].strip() == "FAIL"
-    assert rows["toy-false"][1].strip() == "40"
+    assert rows["toy-false"][1].strip() == "40 [39, 41]"
     assert "the <b>value</b> is 40" in rows["toy-false"][0]
     assert ["index", "value"] in html.rows
     assert ["<i>1</i>", "2"] in html.rows  # a table of details, its cells as text

@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -25,7 +26,18 @@ class Toy(Experiment):
     rows: int = 3
     pause: float = 0.0
     behave: Literal[
-        "well", "raise", "leave", "nonsense", "misname", "refuse", "leave out", "not know", "kill", "term", "interrupt"
+        "well",
+        "raise",
+        "leave",
+        "nonsense",
+        "misname",
+        "refuse",
+        "leave out",
+        "not know",
+        "kill",
+        "term",
+        "interrupt",
+        "lose",
     ] = "well"
     when: int = -1
     once: str = ""  # a file that, if it is there, makes the toy behave
@@ -61,6 +73,11 @@ class Toy(Experiment):
             yield Row(1, {"train/value": "high"})  # type: ignore[dict-item]
         if self.behave == "misname":
             yield Row(1, {"train/value (best)": 1.0})
+        if self.behave == "lose":  # as C does that calls Python back
+            with suppress(KeyboardInterrupt):
+                os.kill(os.getpid(), signal.SIGINT)
+                time.sleep(5)
+            yield Row(1, {"train/value": self.index * self.rate})
         if self.behave in SIGNALS:
             os.kill(os.getpid(), SIGNALS[self.behave])
             time.sleep(5)

@@ -12,6 +12,7 @@ import scipy.special
 import scipy.stats
 from scipy.special import expit as sigmoid
 
+from experiments.labels import Labels
 from experiments.outcomes import labels as outcomes
 from experiments.outcomes.truth import Truth, true_theta
 from experiments.theory import label_limits
@@ -91,3 +92,20 @@ def test_a_moment_is_the_average_over_all_of_x():
     P = outcomes.softmax(X @ theta)
     drawn = np.einsum("mi,mj,m->ij", X, X, P[:, 0] * (1 - P[:, 0]), optimize=True) / len(X)
     assert limits.moment(W).reshape(5, 3, 5, 3)[:, 0, :, 0] == pytest.approx(drawn, abs=5e-3)
+
+
+def test_a_fit_to_flipped_labels_is_about_as_sure_of_them_as_to_first_order_in_the_samples():
+    """Many fits: the slope that calibrates them for labels flipped alike, against 1 − p/(m·J) at their limit."""
+    e = Labels(
+        noise=CATEGORICAL, loss=losses.Softmax(), samples=1500, features=5, classes=3, flips=0.3, fits=40, test_samples=4000
+    )  # fmt: skip
+    (row,) = [r.metrics for r in e.run() if "test/noisy_slope" in r.metrics]
+    short = (
+        1
+        - Truth(CATEGORICAL, losses.Softmax(), true_theta(CATEGORICAL, 5, 3, 2.0, 0), flips=0.3).theory(1500)[
+            "noisy_slope"
+        ]
+    )
+    assert 0.03 < short < 0.06
+    assert 1 - row["test/noisy_slope"] == pytest.approx(short, rel=0.35)
+    assert label_limits.first_order_slope(3, 100, 0.0) == -math.inf
