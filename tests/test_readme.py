@@ -33,6 +33,12 @@ def test_the_simulators_of_the_readme_run():
     assert not there["written_back"].any()
 
 
+def test_the_training_loop_of_the_readme_runs():
+    there = names_of("loss.backward()")
+    assert there["loss"].item() == pytest.approx(math.log(3), abs=0.5)
+    assert all(p.grad is not None for p in there["model"].parameters())
+
+
 def test_every_sweep_is_in_the_readme_and_the_other_way_round():
     listed = set(re.findall(r"^\| `(\w+)` \|", README, re.MULTILINE))
     assert listed == {path.stem for path in (ROOT / "conf" / "sweep").glob("*.yaml")}

@@ -92,6 +92,7 @@ def races():
         return [one.params for one in named("+sweep=peers", folder=None) if "work" in one.params]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bar", [*RATIOS, *ROOFS], ids=lambda bar: bar.id)
 def test_the_race_of_all_peers_measures_every_bar(bar, races):
     wanted = {key: str(value) for key, value in bar.settings.items()}

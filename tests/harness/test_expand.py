@@ -224,6 +224,7 @@ def swept_axes():
             yield pytest.param(name, grid, key, values, id="-".join(filter(None, (name, grid, key))), marks=marks)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SWEEPS)
 def test_a_sweep_has_the_points_that_its_file_says(name):
     sweeper = SWEEPS[name].hydra.sweeper

@@ -1,0 +1,94 @@
+"""PyStickOnFire: a minimal PyTorch (notes 2). Names, defaults and meaning are PyTorch's.
+
+>>> from kernels import autodiff as torch
+>>> x = torch.tensor([1.0, 2.0], requires_grad=True)
+>>> (x ** 2).sum().backward()
+>>> x.grad
+tensor([2., 4.])
+
+`tape.py` is reverse mode; `functions/` is what can be differentiated, each with its derivatives beside it; `nn`, `optim` and
+`utils.data` are what a course's training loop takes. `check_gradient` compares any of it with differences.
+"""
+
+import math as _math
+
+import numpy as _np
+
+import kernels.autodiff.tensor  # isort: skip (first: functions need tensors)  # noqa: F401
+from kernels.autodiff import autograd, functional, nn, optim, utils
+from kernels.autodiff.autograd import grad
+from kernels.autodiff.check import check_gradient
+from kernels.autodiff.creation import (
+    arange,
+    as_tensor,
+    empty,
+    eye,
+    from_numpy,
+    full,
+    linspace,
+    manual_seed,
+    ones,
+    ones_like,
+    rand,
+    randint,
+    randn,
+    randn_like,
+    randperm,
+    tensor,
+    zeros,
+    zeros_like,
+)
+from kernels.autodiff.functions import (
+    absolute,
+    broadcast_to,
+    clamp,
+    concatenate,
+    cos,
+    exp,
+    log,
+    log1p,
+    log_softmax,
+    logsumexp,
+    matmul,
+    max,
+    maximum,
+    mean,
+    min,
+    minimum,
+    permute,
+    relu,
+    reshape,
+    sigmoid,
+    sin,
+    softmax,
+    softplus,
+    sqrt,
+    squeeze,
+    stack,
+    sum,
+    tanh,
+    transpose,
+    unsqueeze,
+    var,
+    where,
+)
+from kernels.autodiff.kinds import default_dtype as get_default_dtype
+from kernels.autodiff.kinds import set_default_dtype
+from kernels.autodiff.tape import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+from kernels.autodiff.tensor import Tensor
+
+abs = absolute
+cat = concatenate
+float32, float64, int64, bool = _np.dtype("float32"), _np.dtype("float64"), _np.dtype("int64"), _np.dtype("bool")
+float, double, long = float32, float64, int64
+pi, inf, nan = _math.pi, _math.inf, _math.nan
+
+__all__ = [
+    "Tensor", "abs", "absolute", "arange", "as_tensor", "autograd", "bool", "broadcast_to", "cat", "check_gradient", "clamp",
+    "concatenate", "cos", "double", "empty", "enable_grad", "exp", "eye", "float", "float32", "float64", "from_numpy", "full",
+    "functional", "get_default_dtype", "grad", "inf", "int64", "is_grad_enabled", "linspace", "log", "log1p", "log_softmax",
+    "logsumexp", "long", "manual_seed", "matmul", "max", "maximum", "mean", "min", "minimum", "nan", "nn", "no_grad", "ones",
+    "ones_like", "optim", "permute", "pi", "rand", "randint", "randn", "randn_like", "randperm", "relu", "reshape",
+    "set_default_dtype", "set_grad_enabled", "sigmoid", "sin", "softmax", "softplus", "sqrt", "squeeze", "stack", "sum", "tanh",
+    "tensor", "transpose", "unsqueeze", "utils", "var", "where", "zeros", "zeros_like",
+]  # fmt: skip

@@ -1,0 +1,61 @@
+"""Gradients as values, rather than left at the leaves; and derivatives of functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from kernels.autodiff import functions as F
+from kernels.autodiff import tape
+from kernels.autodiff.tensor import Tensor
+
+
+def grad(
+    outputs: Tensor | Sequence[Tensor],
+    inputs: Tensor | Sequence[Tensor],
+    grad_outputs: Tensor | Sequence[Tensor | None] | None = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    allow_unused: bool = False,
+) -> tuple[Tensor | None, ...]:
+    """∂/∂input Σ grad_output·output for each input; nothing is left at the leaves.
+
+    With `create_graph` the gradients can be differentiated themselves. An input that no output depends on raises RuntimeError,
+    or with `allow_unused` has None.
+    """
+    of = [outputs] if isinstance(outputs, Tensor) else list(outputs)
+    by = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+    if grad_outputs is None:
+        given: list[Tensor | None] = [None] * len(of)
+    else:
+        given = [grad_outputs] if isinstance(grad_outputs, Tensor) else list(grad_outputs)
+    starts = [output.cotangent(start) for output, start in zip(of, given, strict=True)]
+    found = tape.pull_back(of, starts, create_graph if retain_graph is None else retain_graph, create_graph, by)
+    gradients = [found[id(tensor)][1] if id(tensor) in found else None for tensor in by]
+    if not allow_unused and any(gradient is None for gradient in gradients):
+        which = next(i for i, gradient in enumerate(gradients) if gradient is None)
+        raise RuntimeError(f"inputs: no output depends on number {which}; leave it out, or give allow_unused=True")
+    return tuple(gradients)
+
+
+def jacobian(f: Callable[[Tensor], Tensor], x: Tensor, create_graph: bool = False) -> Tensor:
+    """∂f(x)/∂x, in the shape of f(x) followed by that of x, one backward pass for each number in f(x)."""
+    x = x if x.requires_grad else x.detach().requires_grad_()
+    y = f(x)
+    rows = []
+    for i in range(y.array.size):
+        unit = np.zeros(y.array.size, y.dtype)
+        unit[i] = 1
+        rows.append(grad(y, x, Tensor.of(unit.reshape(y.shape)), retain_graph=True, create_graph=create_graph)[0])
+    return F.stack(rows).reshape(*y.shape, *x.shape) if rows else Tensor.of(np.zeros((*y.shape, *x.shape)))  # type: ignore[arg-type]
+
+
+def hessian(f: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """∂²f(x)/∂x∂x of a single number, in the shape of x twice."""
+
+    def gradient(x: Tensor) -> Any:
+        return grad(f(x), x, create_graph=True)[0]
+
+    return jacobian(gradient, x).detach()

@@ -1,0 +1,122 @@
+"""Functions as `torch.nn.functional` has them: activations, and the losses that courses train with."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+
+from kernels.autodiff import creation
+from kernels.autodiff.functions import log_softmax, logsumexp, relu, sigmoid, softmax, softplus, tanh
+from kernels.autodiff.functions.fused import cross_entropies, objective
+from kernels.autodiff.tensor import Tensor
+
+__all__ = [
+    "binary_cross_entropy_with_logits", "cross_entropy", "dropout", "huber_loss", "l1_loss", "layer_norm", "linear", "log_softmax",
+    "logsumexp", "mse_loss", "nll_loss", "objective", "one_hot", "relu", "sigmoid", "softmax", "softplus", "tanh",
+]  # fmt: skip
+
+Reduction = Literal["mean", "sum", "none"]
+
+
+def _reduced(losses: Tensor, reduction: str) -> Tensor:
+    if reduction == "mean":
+        return losses.mean()
+    if reduction == "sum":
+        return losses.sum()
+    if reduction == "none":
+        return losses
+    raise ValueError(f"reduction: {reduction!r}; should be 'mean', 'sum' or 'none'")
+
+
+def _alike(input: Tensor, target: Tensor) -> None:
+    if tuple(input.shape) != tuple(target.shape):
+        raise ValueError(f"target: shape {tuple(target.shape)}; should be {tuple(input.shape)}, as that of the input")
+
+
+def cross_entropy(input: Tensor, target: Any, reduction: Reduction = "mean") -> Tensor:
+    """ln Σ eʰ − h_y, of logits `input` (m, k) and classes `target` (m,) in 0..k−1; of probabilities (m, k): −Σ p·log softmax(h).
+
+    Also of one sample: (k,) and a single class. Its derivative is softmax(h) − onehot(y) (notes 7.2).
+    """
+    target = creation.as_tensor(target)
+    if target.array.dtype.kind == "f":
+        _alike(input, target)
+        losses = -(target * input.log_softmax(-1)).sum(-1)
+    else:
+        losses = cross_entropies(input, labels=target.array)
+    return _reduced(losses, reduction)
+
+
+def nll_loss(input: Tensor, target: Any, reduction: Reduction = "mean") -> Tensor:
+    """−h_y, of log-probabilities `input` (m, k) and classes `target` (m,)."""
+    labels = creation.as_tensor(target).array
+    return _reduced(-input[np.arange(len(labels)), labels], reduction)
+
+
+def mse_loss(input: Tensor, target: Any, reduction: Reduction = "mean") -> Tensor:
+    """(h − y)²"""
+    target = creation.as_tensor(target)
+    _alike(input, target)
+    off = input - target
+    return _reduced(off * off, reduction)
+
+
+def l1_loss(input: Tensor, target: Any, reduction: Reduction = "mean") -> Tensor:
+    """|h − y|"""
+    target = creation.as_tensor(target)
+    _alike(input, target)
+    return _reduced((input - target).abs(), reduction)
+
+
+def huber_loss(input: Tensor, target: Any, reduction: Reduction = "mean", delta: float = 1.0) -> Tensor:
+    """½r² where |r| ≤ δ, δ(|r| − ½δ) beyond, of r = h − y."""
+    if not delta > 0:
+        raise ValueError(f"delta: {delta}; should be above 0")
+    target = creation.as_tensor(target)
+    _alike(input, target)
+    off = input - target
+    inner = off.clamp(-delta, delta)
+    return _reduced(inner * (off - 0.5 * inner), reduction)
+
+
+def binary_cross_entropy_with_logits(input: Tensor, target: Any, reduction: Reduction = "mean") -> Tensor:
+    """ln(1 + eʰ) − y·h, of logits and labels (or probabilities) in [0, 1]."""
+    target = creation.as_tensor(target)
+    _alike(input, target)
+    return _reduced(softplus(input) - target * input, reduction)
+
+
+def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
+    """A row of the unit matrix for each class."""
+    labels = tensor.array
+    return Tensor.of(np.eye(int(labels.max()) + 1 if num_classes == -1 else num_classes, dtype=np.int64)[labels])
+
+
+def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """x Wᵀ + b, of samples in rows (m, n) and a weight (k, n)."""
+    product = input @ weight.mT
+    return product if bias is None else product + bias
+
+
+def dropout(input: Tensor, p: float = 0.5, training: bool = True) -> Tensor:
+    """Zero with chance p, else x/(1 − p), so that its mean stays; x itself where it is not training."""
+    if not 0 <= p <= 1:
+        raise ValueError(f"p: {p}; should be a chance, in 0..1")
+    if not training or p == 0:
+        return input
+    kept = creation.generator().random(input.shape) >= p
+    return input * (kept / (1 - p) if p < 1 else kept).astype(input.dtype)
+
+
+def layer_norm(
+    input: Tensor, normalized_shape: Any, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
+) -> Tensor:
+    """(x − mean)/√(variance + ε) over the last axes, then ·weight + bias."""
+    last = len(normalized_shape) if np.ndim(normalized_shape) else 1
+    dims = tuple(range(-last, 0))
+    off = input - input.mean(dims, True)
+    scaled = off / ((off * off).mean(dims, True) + eps).sqrt()
+    if weight is not None:
+        scaled = scaled * weight
+    return scaled if bias is None else scaled + bias

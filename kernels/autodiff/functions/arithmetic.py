@@ -1,0 +1,82 @@
+"""+ − × ÷ ** and @."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kernels.autodiff.tape import function
+
+if TYPE_CHECKING:
+    from kernels.autodiff.tape import Derivative
+    from kernels.autodiff.tensor import Tensor
+
+Ruled = tuple[NDArray[Any], tuple["Derivative", ...]]
+
+
+@function
+def add(a: Tensor, b: Tensor) -> Ruled:
+    """a + b"""
+    return a.array + b.array, (lambda g, _: g, lambda g, _: g)
+
+
+@function
+def subtract(a: Tensor, b: Tensor) -> Ruled:
+    """a − b"""
+    return a.array - b.array, (lambda g, _: g, lambda g, _: -g)
+
+
+@function
+def negative(a: Tensor) -> Ruled:
+    """−a"""
+    return -a.array, (lambda g, _: -g,)
+
+
+@function
+def multiply(a: Tensor, b: Tensor) -> Ruled:
+    """a·b, element by element: (ab)′ = b·a′ + a·b′"""
+    return a.array * b.array, (lambda g, _: g * b, lambda g, _: g * a)
+
+
+@function
+def divide(a: Tensor, b: Tensor) -> Ruled:
+    """a/b: ∂/∂a = 1/b, ∂/∂b = −(a/b)/b"""
+    return a.array / b.array, (lambda g, _: g / b, lambda g, quotient: -g * quotient / b)
+
+
+@function
+def remainder(a: Tensor, b: Tensor) -> Ruled:
+    """a − b·⌊a/b⌋: ∂/∂a = 1, ∂/∂b = −⌊a/b⌋"""
+    return np.mod(a.array, b.array), (lambda g, _: g, lambda g, _: g * -np.floor_divide(a.array, b.array))
+
+
+@function
+def power(a: Tensor, b: Tensor) -> Ruled:
+    """aᵇ: ∂/∂a = b·aᵇ⁻¹, 0 where b = 0; ∂/∂b = aᵇ·log a, 0 where a = 0 ≤ b"""
+
+    def by_base(g: Tensor, _: Tensor) -> Tensor:
+        return g * (b * a ** (b - 1).where(b.array != 0, 1.0))
+
+    def by_exponent(g: Tensor, power: Tensor) -> Tensor:
+        flat = (a.array == 0) & (b.array >= 0)
+        return g * (power * a.where(~flat, 1.0).log())
+
+    return np.power(a.array, b.array), (by_base, by_exponent)
+
+
+@function
+def _matmul(a: Tensor, b: Tensor) -> Ruled:
+    return a.array @ b.array, (lambda g, _: g @ b.mT, lambda g, _: a.mT @ g)
+
+
+def matmul(a: Any, b: Any) -> Tensor:
+    """a @ b, of matrices, of stacks of them that broadcast, or of vectors: dC = dA·B + A·dB, so that Ā = C̄Bᵀ and B̄ = AᵀC̄"""
+    a_ndim, b_ndim = np.ndim(a), np.ndim(b)
+    if a_ndim >= 2 and b_ndim >= 2:
+        return _matmul(a, b)
+    if a_ndim == 0 or b_ndim == 0:
+        raise ValueError(f"matmul: of {a_ndim} and {b_ndim} dimensions; both should have at least one")
+    product = _matmul(a[None, :] if a_ndim == 1 else a, b[:, None] if b_ndim == 1 else b)
+    return product.squeeze(-2 if a_ndim == 1 and b_ndim > 1 else -1) if a_ndim + b_ndim > 2 else product.reshape(())

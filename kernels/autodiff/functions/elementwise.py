@@ -1,0 +1,123 @@
+"""Functions of each number by itself: f(a)′ = f′(a)·a′."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from kernels.autodiff.tape import function
+
+if TYPE_CHECKING:
+    from kernels.autodiff.functions.arithmetic import Ruled
+    from kernels.autodiff.tensor import Tensor
+
+
+@function
+def exp(a: Tensor) -> Ruled:
+    """eᵃ, its own derivative"""
+    return np.exp(a.array), (lambda g, out: g * out,)
+
+
+@function
+def log(a: Tensor) -> Ruled:
+    """ln a: 1/a"""
+    return np.log(a.array), (lambda g, _: g / a,)
+
+
+@function
+def log1p(a: Tensor) -> Ruled:
+    """ln(1 + a), exact for small a: 1/(1 + a)"""
+    return np.log1p(a.array), (lambda g, _: g / (1 + a),)
+
+
+@function
+def sqrt(a: Tensor) -> Ruled:
+    """√a: 1/(2√a)"""
+    return np.sqrt(a.array), (lambda g, out: g / (2 * out),)
+
+
+@function
+def sin(a: Tensor) -> Ruled:
+    """sin a: cos a"""
+    return np.sin(a.array), (lambda g, _: g * a.cos(),)
+
+
+@function
+def cos(a: Tensor) -> Ruled:
+    """cos a: −sin a"""
+    return np.cos(a.array), (lambda g, _: -g * a.sin(),)
+
+
+@function
+def tanh(a: Tensor) -> Ruled:
+    """tanh a: 1 − tanh² a"""
+    return np.tanh(a.array), (lambda g, out: g * (1 - out * out),)
+
+
+@function
+def sigmoid(a: Tensor) -> Ruled:
+    """σ(a) = 1/(1 + e⁻ᵃ), by whichever of its two forms does not overflow: σ(1 − σ)"""
+    x = a.array
+    e = np.exp(-np.abs(x))
+    return np.where(x.real >= 0, 1, e) / (1 + e), (lambda g, out: g * (out * (1 - out)),)
+
+
+@function
+def softplus(a: Tensor) -> Ruled:
+    """ln(1 + eᵃ) = max(a, 0) + ln(1 + e^−|a|): σ(a)"""
+    x = a.array
+    return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x))), (lambda g, _: g * a.sigmoid(),)
+
+
+@function
+def relu(a: Tensor) -> Ruled:
+    """max(a, 0): 1 where a > 0, else 0, at 0 too"""
+    return np.maximum(a.array, 0), (lambda g, _: g * (a.array > 0),)
+
+
+@function
+def absolute(a: Tensor) -> Ruled:
+    """|a|: the sign of a, 0 at 0"""
+    return np.abs(a.array), (lambda g, _: g * np.sign(a.array),)
+
+
+@function
+def maximum(a: Tensor, b: Tensor) -> Ruled:
+    """The larger of a and b: to that one goes the derivative, half to each where they are the same"""
+    share = (np.sign(a.array - b.array) + 1) / 2
+    return np.maximum(a.array, b.array), (lambda g, _: g * share, lambda g, _: g * (1 - share))
+
+
+@function
+def minimum(a: Tensor, b: Tensor) -> Ruled:
+    """The smaller of a and b: to that one goes the derivative, half to each where they are the same"""
+    share = (np.sign(b.array - a.array) + 1) / 2
+    return np.minimum(a.array, b.array), (lambda g, _: g * share, lambda g, _: g * (1 - share))
+
+
+@function
+def clamp(a: Tensor, min: float | None = None, max: float | None = None) -> Ruled:
+    """a, at least `min` and at most `max`: 1 where it is within them, or at one, else 0"""
+    low, high = -np.inf if min is None else min, np.inf if max is None else max
+    return np.clip(a.array, low, high), (lambda g, _: g * ((a.array >= low) & (a.array <= high)),)
+
+
+def where(condition: ArrayLike | Tensor, a: Any, b: Any) -> Tensor:
+    """a where the condition holds, else b: to that one goes the derivative"""
+    return _where(a, b, condition=np.asarray(condition, bool))
+
+
+@function
+def _where(a: Tensor, b: Tensor, condition: NDArray[Any]) -> Ruled:
+    return np.where(condition, a.array, b.array), (
+        lambda g, _: g.where(condition, 0.0),
+        lambda g, _: g.where(~condition, 0.0),
+    )
+
+
+@function
+def to(a: Tensor, dtype: DTypeLike) -> Ruled:
+    """a as numbers of another type; its derivative takes the type of a"""
+    return a.array.astype(dtype), (lambda g, _: g.to(a.dtype),)

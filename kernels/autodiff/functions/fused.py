@@ -1,0 +1,69 @@
+"""Functions whose derivative comes with their value, in one pass."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kernels import layouts, losses
+from kernels.autodiff.tape import function, is_grad_enabled
+from kernels.objective import Objective
+
+if TYPE_CHECKING:
+    from kernels.autodiff.functions.arithmetic import Ruled
+    from kernels.autodiff.tensor import Tensor
+
+
+@function
+def cross_entropies(logits: Tensor, labels: NDArray[Any]) -> Ruled:
+    """ln Σ eʰ − h_y, sample by sample: δ = softmax(h) − onehot(y)"""
+    h, k = logits.array, logits.shape[-1]
+    if labels.shape != h.shape[:-1] or h.ndim not in (1, 2):
+        raise ValueError(
+            f"target: shape {labels.shape}; should be {h.shape[:-1]}, a class for each sample of {h.shape}"
+        )
+    if labels.dtype.kind not in "iu" or (labels.size and not (labels.min() >= 0 and labels.max() < k)):
+        raise ValueError(
+            f"target: {labels.dtype} in {labels.min()}..{labels.max()}; should be whole numbers in 0..{k - 1}"
+        )
+    at = (*np.indices(labels.shape, sparse=True), labels)
+    off = h - h.max(axis=-1, keepdims=True)
+
+    def delta(g: Tensor, _: Tensor) -> Tensor:
+        z = logits.softmax(-1)
+        onehot = np.zeros_like(h)
+        onehot[at] = 1
+        return g.unsqueeze(-1) * (z - onehot)
+
+    return np.log(np.exp(off).sum(axis=-1)) - off[at], (delta,)
+
+
+def objective(
+    X: NDArray[Any] | Tensor,
+    y: Any,
+    theta: Tensor,
+    loss: str | losses.Loss = "softmax",
+    layout: str | layouts.Layout = "rows",
+) -> Tensor:
+    """The mean loss of `kernels.Objective` as a function of θ, value and gradient from one pass of its kernel over X.
+
+    X and y are data: they get no gradient. The gradient comes from a kernel and not from tensors, so that there is no second one.
+    """
+    f = loss if isinstance(loss, Objective) else Objective(loss, layout)
+    return _objective(theta, f=f, X=np.asarray(X), y=np.asarray(y))
+
+
+@function
+def _objective(theta: Tensor, f: Objective, X: NDArray[Any], y: NDArray[Any]) -> Ruled:
+    value, grad = f.value_and_grad(X, y, theta.array)
+
+    def once(g: Tensor, _: Tensor) -> Tensor:
+        if is_grad_enabled():
+            raise RuntimeError(
+                "objective: its gradient comes from a kernel; a second derivative needs the loss written with tensors"
+            )
+        return g * grad
+
+    return np.asarray(value, theta.dtype), (once,)

@@ -1,0 +1,106 @@
+"""Some of the numbers of a tensor, or those of several together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from kernels.autodiff.functions.reductions import kept
+from kernels.autodiff.tape import function
+
+if TYPE_CHECKING:
+    from kernels.autodiff.functions.arithmetic import Ruled
+    from kernels.autodiff.tensor import Tensor
+
+
+class Found(NamedTuple):
+    """The extreme values along an axis, and where the first of each is (PyTorch's `torch.return_types.max`)."""
+
+    values: Tensor
+    indices: Tensor
+
+
+@function
+def index(a: Tensor, at: Any) -> Ruled:
+    """a[at], for slices, numbers, masks and arrays of numbers: what was taken twice has both derivatives"""
+    return a.array[at], (lambda g, _: put(g, a.shape, at),)
+
+
+@function
+def put(a: Tensor, shape: tuple[int, ...], at: Any) -> Ruled:
+    """Zeros of that shape, with a added at [at]; the transpose of taking them"""
+    whole = np.zeros(shape, a.array.dtype)
+    if _once(at):
+        whole[at] = a.array
+    else:
+        np.add.at(whole, at, a.array)
+    return whole, (lambda g, _: g[at],)
+
+
+def _once(at: Any) -> bool:
+    """Whether no number can be taken twice: by slices, numbers and masks."""
+    parts = at if isinstance(at, tuple) else (at,)
+    return all(
+        part is None
+        or part is Ellipsis
+        or isinstance(part, (slice, int, np.integer))
+        or (isinstance(part, np.ndarray) and part.dtype == bool)
+        for part in parts
+    )
+
+
+@function
+def _extreme(a: Tensor, dim: int | None, keepdim: bool, largest: bool) -> Ruled:
+    x = a.array if largest else -a.array
+    if dim is None:
+        top = x.max()
+        share = (x == top) / (x == top).sum()  # of several largest, each has its part
+        return a.array.ravel()[x.argmax()], (lambda g, _: g * share.astype(a.dtype),)
+    place = np.expand_dims(x.argmax(axis=dim), dim)
+    value = np.take_along_axis(a.array, place, dim)
+    chosen = np.zeros(a.shape, a.dtype)
+    np.put_along_axis(chosen, place, 1, dim)
+    return value if keepdim else value.squeeze(dim), (lambda g, _: g.reshape(kept(a, dim)) * chosen,)
+
+
+def max(a: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
+    """The largest of all; along an axis, with where it is. To it goes the derivative, of all in equal parts to several"""
+    return _found(a, dim, keepdim, True)
+
+
+def min(a: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
+    """The smallest of all; along an axis, with where it is. To it goes the derivative, of all in equal parts to several"""
+    return _found(a, dim, keepdim, False)
+
+
+def _found(a: Tensor, dim: int | None, keepdim: bool, largest: bool) -> Any:
+    value = _extreme(a, dim=dim, keepdim=keepdim, largest=largest)
+    if dim is None:
+        return value
+    where = (a.array if largest else -a.array).argmax(axis=dim, keepdims=keepdim)
+    return Found(value, type(value).of(where))
+
+
+def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
+    """Tensors of one shape, side by side along a new axis"""
+    return concatenate([tensor.unsqueeze(dim) for tensor in tensors], dim)
+
+
+def concatenate(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
+    """Tensors one after another along an axis"""
+    return _concatenate(*tensors, dim=dim)
+
+
+@function
+def _concatenate(*tensors: Tensor, dim: int) -> Ruled:
+    ends = np.cumsum([tensor.shape[dim] for tensor in tensors])
+    before = (slice(None),) * (dim % tensors[0].ndim)
+
+    def part(start: int, stop: int) -> Any:
+        return lambda g, _: g[(*before, slice(start, stop))]
+
+    starts = [0, *ends[:-1]]
+    value = np.concatenate([tensor.array for tensor in tensors], axis=dim)
+    return value, tuple(part(int(start), int(stop)) for start, stop in zip(starts, ends, strict=True))

@@ -1,0 +1,66 @@
+"""The same numbers in another shape: the derivative goes back to the shape that they had."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from kernels.autodiff.tape import function
+
+if TYPE_CHECKING:
+    from kernels.autodiff.functions.arithmetic import Ruled
+    from kernels.autodiff.tensor import Tensor
+
+
+@function
+def reshape(a: Tensor, shape: Sequence[int]) -> Ruled:
+    """The numbers in their order, in another shape, −1 for the length that follows from the others"""
+    return a.array.reshape(shape), (lambda g, _: g.reshape(a.shape),)
+
+
+@function
+def permute(a: Tensor, dims: Sequence[int]) -> Ruled:
+    """Its axes in that order"""
+    back = np.argsort(np.mod(dims, a.ndim))
+    return a.array.transpose(dims), (lambda g, _: g.permute(*back),)
+
+
+def transpose(a: Tensor, dim0: int, dim1: int) -> Tensor:
+    """Two axes exchanged"""
+    dims = list(range(a.ndim))
+    dims[dim0], dims[dim1] = dims[dim1], dims[dim0]
+    return permute(a, dims)
+
+
+@function
+def broadcast_to(a: Tensor, shape: Sequence[int]) -> Ruled:
+    """Repeated along the axes that it lacks, or in which it has length 1; the tape sums the derivative over them"""
+    return np.broadcast_to(a.array, shape), (lambda g, _: g,)
+
+
+def sum_to_size(a: Tensor, shape: Sequence[int]) -> Tensor:
+    """Summed over the axes that `broadcast_to` would have repeated it along, to make it what it is from that shape"""
+    return a if a.array.shape == tuple(shape) else _sum_to_size(a, shape=tuple(shape))
+
+
+@function
+def _sum_to_size(a: Tensor, shape: tuple[int, ...]) -> Ruled:
+    added = a.ndim - len(shape)
+    repeated = [added + axis for axis, length in enumerate(shape) if length == 1]
+    summed = a.array.sum(axis=(*range(added), *repeated), keepdims=True)
+    return summed.reshape(shape), (lambda g, _: g.broadcast_to(a.shape),)
+
+
+def squeeze(a: Tensor, dim: int | None = None) -> Tensor:
+    """Without the axes of length 1, or without that one, if it has length 1"""
+    gone = {axis for axis in range(a.ndim) if a.shape[axis] == 1 and (dim is None or axis == dim % a.ndim)}
+    return a.reshape([length for axis, length in enumerate(a.shape) if axis not in gone])
+
+
+def unsqueeze(a: Tensor, dim: int) -> Tensor:
+    """With an axis of length 1 more, there"""
+    shape = list(a.shape)
+    shape.insert(dim if dim >= 0 else dim + a.ndim + 1, 1)
+    return a.reshape(shape)

@@ -1,0 +1,311 @@
+"""What a tensor can be asked for: operators, and functions as methods, by PyTorch's names. Each only passes itself on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from kernels.autodiff import functions as F
+from kernels.autodiff.tape import is_grad_enabled, now
+
+if TYPE_CHECKING:
+    from kernels.autodiff.functions.reductions import Dims
+    from kernels.autodiff.tensor import Tensor
+
+
+class Methods:
+    """The base of `Tensor`."""
+
+    __slots__ = ()
+
+    # Operators
+
+    def __add__(self: Tensor, other: Any) -> Tensor:
+        return F.add(self, other)
+
+    def __radd__(self: Tensor, other: Any) -> Tensor:
+        return F.add(other, self)
+
+    def __sub__(self: Tensor, other: Any) -> Tensor:
+        return F.subtract(self, other)
+
+    def __rsub__(self: Tensor, other: Any) -> Tensor:
+        return F.subtract(other, self)
+
+    def __mul__(self: Tensor, other: Any) -> Tensor:
+        return F.multiply(self, other)
+
+    def __rmul__(self: Tensor, other: Any) -> Tensor:
+        return F.multiply(other, self)
+
+    def __truediv__(self: Tensor, other: Any) -> Tensor:
+        return F.divide(self, other)
+
+    def __rtruediv__(self: Tensor, other: Any) -> Tensor:
+        return F.divide(other, self)
+
+    def __mod__(self: Tensor, other: Any) -> Tensor:
+        return F.remainder(self, other)
+
+    def __pow__(self: Tensor, other: Any) -> Tensor:
+        return F.power(self, other)
+
+    def __rpow__(self: Tensor, other: Any) -> Tensor:
+        return F.power(other, self)
+
+    def __matmul__(self: Tensor, other: Any) -> Tensor:
+        return F.matmul(self, other)
+
+    def __rmatmul__(self: Tensor, other: Any) -> Tensor:
+        return F.matmul(other, self)
+
+    def __neg__(self: Tensor) -> Tensor:
+        return F.negative(self)
+
+    def __abs__(self: Tensor) -> Tensor:
+        return F.absolute(self)
+
+    def __getitem__(self: Tensor, at: Any) -> Tensor:
+        return F.index(self, at=_plain(at))
+
+    # Comparisons have no derivative
+
+    def __eq__(self: Tensor, other: object) -> Tensor:  # type: ignore[override]
+        return self.of(np.equal(self.array, _plain(other)))
+
+    def __ne__(self: Tensor, other: object) -> Tensor:  # type: ignore[override]
+        return self.of(np.not_equal(self.array, _plain(other)))
+
+    def __lt__(self: Tensor, other: Any) -> Tensor:
+        return self.of(np.less(self.array, _plain(other)))
+
+    def __le__(self: Tensor, other: Any) -> Tensor:
+        return self.of(np.less_equal(self.array, _plain(other)))
+
+    def __gt__(self: Tensor, other: Any) -> Tensor:
+        return self.of(np.greater(self.array, _plain(other)))
+
+    def __ge__(self: Tensor, other: Any) -> Tensor:
+        return self.of(np.greater_equal(self.array, _plain(other)))
+
+    def __invert__(self: Tensor) -> Tensor:
+        return self.of(~self.array)
+
+    __hash__ = object.__hash__
+
+    def argmax(self: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
+        return self.of(np.asarray(self.array.argmax(axis=dim, keepdims=keepdim)))
+
+    def argmin(self: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
+        return self.of(np.asarray(self.array.argmin(axis=dim, keepdims=keepdim)))
+
+    # Functions of each number
+
+    def abs(self: Tensor) -> Tensor:
+        return F.absolute(self)
+
+    def exp(self: Tensor) -> Tensor:
+        return F.exp(self)
+
+    def log(self: Tensor) -> Tensor:
+        return F.log(self)
+
+    def log1p(self: Tensor) -> Tensor:
+        return F.log1p(self)
+
+    def sqrt(self: Tensor) -> Tensor:
+        return F.sqrt(self)
+
+    def sin(self: Tensor) -> Tensor:
+        return F.sin(self)
+
+    def cos(self: Tensor) -> Tensor:
+        return F.cos(self)
+
+    def tanh(self: Tensor) -> Tensor:
+        return F.tanh(self)
+
+    def sigmoid(self: Tensor) -> Tensor:
+        return F.sigmoid(self)
+
+    def relu(self: Tensor) -> Tensor:
+        return F.relu(self)
+
+    def pow(self: Tensor, exponent: Any) -> Tensor:
+        return F.power(self, exponent)
+
+    def clamp(self: Tensor, min: float | None = None, max: float | None = None) -> Tensor:
+        return F.clamp(self, min, max)
+
+    def maximum(self: Tensor, other: Any) -> Tensor:
+        return F.maximum(self, other)
+
+    def minimum(self: Tensor, other: Any) -> Tensor:
+        return F.minimum(self, other)
+
+    def where(self: Tensor, condition: ArrayLike | Tensor, other: Any) -> Tensor:
+        return F.where(condition, self, other)
+
+    def to(self: Tensor, dtype: DTypeLike) -> Tensor:
+        return self if self.array.dtype == dtype else F.to(self, dtype=np.dtype(dtype))
+
+    def float(self: Tensor) -> Tensor:
+        return self.to(np.float32)
+
+    def double(self: Tensor) -> Tensor:
+        return self.to(np.float64)
+
+    def long(self: Tensor) -> Tensor:
+        return self.to(np.int64)
+
+    # Reductions
+
+    def sum(self: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
+        return F.sum(self, dim, keepdim)
+
+    def mean(self: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
+        return F.mean(self, dim, keepdim)
+
+    def var(self: Tensor, dim: Dims = None, correction: int = 1, keepdim: bool = False) -> Tensor:
+        return F.var(self, dim, correction, keepdim)
+
+    def max(self: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
+        return F.max(self, dim, keepdim)
+
+    def min(self: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
+        return F.min(self, dim, keepdim)
+
+    def logsumexp(self: Tensor, dim: Dims, keepdim: bool = False) -> Tensor:
+        return F.logsumexp(self, dim, keepdim)
+
+    def softmax(self: Tensor, dim: int) -> Tensor:
+        return F.softmax(self, dim)
+
+    def log_softmax(self: Tensor, dim: int) -> Tensor:
+        return F.log_softmax(self, dim)
+
+    def matmul(self: Tensor, other: Any) -> Tensor:
+        return F.matmul(self, other)
+
+    # Shapes
+
+    @property
+    def T(self: Tensor) -> Tensor:
+        return F.permute(self, range(self.ndim)[::-1])
+
+    @property
+    def mT(self: Tensor) -> Tensor:
+        return F.transpose(self, -2, -1)
+
+    def size(self: Tensor, dim: int | None = None) -> Any:
+        return self.shape if dim is None else self.shape[dim]
+
+    def dim(self: Tensor) -> int:
+        return self.ndim
+
+    def numel(self: Tensor) -> int:
+        return self.array.size
+
+    def reshape(self: Tensor, *shape: Any) -> Tensor:
+        return F.reshape(self, shape=_flat(shape))
+
+    view = reshape
+
+    def flatten(self: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
+        stop = end_dim % self.ndim + 1
+        return self.reshape(*self.shape[:start_dim], -1, *self.shape[stop:])
+
+    def permute(self: Tensor, *dims: Any) -> Tensor:
+        return F.permute(self, dims=_flat(dims))
+
+    def transpose(self: Tensor, dim0: int, dim1: int) -> Tensor:
+        return F.transpose(self, dim0, dim1)
+
+    def t(self: Tensor) -> Tensor:
+        return self.T
+
+    def broadcast_to(self: Tensor, *shape: Any) -> Tensor:
+        return F.broadcast_to(self, shape=_flat(shape))
+
+    def expand(self: Tensor, *sizes: Any) -> Tensor:
+        wanted = _flat(sizes)
+        own = (1,) * (len(wanted) - self.ndim) + self.shape
+        return self.broadcast_to([length if size == -1 else size for size, length in zip(wanted, own, strict=True)])
+
+    def sum_to_size(self: Tensor, *shape: Any) -> Tensor:
+        return F.sum_to_size(self, _flat(shape))
+
+    def squeeze(self: Tensor, dim: int | None = None) -> Tensor:
+        return F.squeeze(self, dim)
+
+    def unsqueeze(self: Tensor, dim: int) -> Tensor:
+        return F.unsqueeze(self, dim)
+
+    # In place: where no gradient is asked of it, or none is written down
+
+    def __setitem__(self: Tensor, at: Any, value: Any) -> None:
+        self._changed(lambda array: array.__setitem__(_plain(at), _plain(value)))
+
+    def __iadd__(self: Tensor, other: Any) -> Tensor:
+        return self._in_place(np.add, other) if self._may_change() else self + other
+
+    def __isub__(self: Tensor, other: Any) -> Tensor:
+        return self._in_place(np.subtract, other) if self._may_change() else self - other
+
+    def __imul__(self: Tensor, other: Any) -> Tensor:
+        return self._in_place(np.multiply, other) if self._may_change() else self * other
+
+    def __itruediv__(self: Tensor, other: Any) -> Tensor:
+        return self._in_place(np.divide, other) if self._may_change() else self / other
+
+    def add_(self: Tensor, other: Any, alpha: Any = 1) -> Tensor:
+        return self._in_place(np.add, other if alpha == 1 else alpha * _plain(other))
+
+    def sub_(self: Tensor, other: Any, alpha: Any = 1) -> Tensor:
+        return self._in_place(np.subtract, other if alpha == 1 else alpha * _plain(other))
+
+    def mul_(self: Tensor, other: Any) -> Tensor:
+        return self._in_place(np.multiply, other)
+
+    def div_(self: Tensor, other: Any) -> Tensor:
+        return self._in_place(np.divide, other)
+
+    def copy_(self: Tensor, other: Any) -> Tensor:
+        return self._changed(lambda array: np.copyto(array, _plain(other), casting="same_kind"))
+
+    def fill_(self: Tensor, value: Any) -> Tensor:
+        return self._changed(lambda array: array.fill(value))
+
+    def zero_(self: Tensor) -> Tensor:
+        return self.fill_(0)
+
+    def _in_place(self: Tensor, change: np.ufunc, other: Any) -> Tensor:
+        return self._changed(lambda array: change(array, _plain(other), out=array, casting="same_kind"))
+
+    def _may_change(self: Tensor) -> bool:
+        """Whether += is in place: of what was computed, with a gradient to come, it makes a new tensor."""
+        return self.is_leaf or not is_grad_enabled()
+
+    def _changed(self: Tensor, change: Callable[[NDArray[Any]], Any]) -> Tensor:
+        if self.requires_grad and is_grad_enabled():
+            raise RuntimeError(
+                "in place: the tensor requires grad; should be changed within `no_grad()`, or through a new tensor"
+            )
+        change(self.array)
+        self.changed = now()
+        return self
+
+
+def _plain(x: Any) -> Any:
+    """Arrays for tensors, in tuples too."""
+    if isinstance(x, tuple):
+        return tuple(_plain(part) for part in x)
+    return x.array if isinstance(x, Methods) else x  # type: ignore[attr-defined]
+
+
+def _flat(sizes: Sequence[Any]) -> tuple[int, ...]:
+    """(2, 3) from 2, 3 or from (2, 3)."""
+    return tuple(sizes[0]) if len(sizes) == 1 and not isinstance(sizes[0], int) else tuple(sizes)

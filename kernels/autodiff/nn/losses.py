@@ -1,0 +1,53 @@
+"""Losses as modules."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kernels.autodiff import functional as F
+from kernels.autodiff.nn.module import Module
+from kernels.autodiff.tensor import Tensor
+
+
+class _Loss(Module):
+    def __init__(self, reduction: F.Reduction = "mean") -> None:
+        self.reduction = reduction
+
+
+class CrossEntropyLoss(_Loss):
+    """ln Σ eʰ − h_y: `functional.cross_entropy`"""
+
+    def forward(self, input: Tensor, target: Any) -> Tensor:
+        return F.cross_entropy(input, target, self.reduction)
+
+
+class MSELoss(_Loss):
+    """(h − y)²: `functional.mse_loss`"""
+
+    def forward(self, input: Tensor, target: Any) -> Tensor:
+        return F.mse_loss(input, target, self.reduction)
+
+
+class L1Loss(_Loss):
+    """|h − y|: `functional.l1_loss`"""
+
+    def forward(self, input: Tensor, target: Any) -> Tensor:
+        return F.l1_loss(input, target, self.reduction)
+
+
+class HuberLoss(_Loss):
+    """½r² where |r| ≤ δ, δ(|r| − ½δ) beyond: `functional.huber_loss`"""
+
+    def __init__(self, reduction: F.Reduction = "mean", delta: float = 1.0) -> None:
+        super().__init__(reduction)
+        self.delta = delta
+
+    def forward(self, input: Tensor, target: Any) -> Tensor:
+        return F.huber_loss(input, target, self.reduction, self.delta)
+
+
+class BCEWithLogitsLoss(_Loss):
+    """ln(1 + eʰ) − y·h: `functional.binary_cross_entropy_with_logits`"""
+
+    def forward(self, input: Tensor, target: Any) -> Tensor:
+        return F.binary_cross_entropy_with_logits(input, target, self.reduction)

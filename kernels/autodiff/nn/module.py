@@ -1,0 +1,127 @@
+"""A module: parameters, other modules, and a `forward`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from kernels.autodiff.tensor import Tensor
+
+
+class Parameter(Tensor):
+    """A tensor that a module is to learn."""
+
+    def __init__(self, data: ArrayLike | Tensor, requires_grad: bool = True) -> None:
+        super().__init__(data, requires_grad=requires_grad)
+
+    def __repr__(self) -> str:
+        return f"Parameter containing:\n{super().__repr__()}"
+
+
+class Module:
+    """The base of all layers. What of its attributes are parameters or modules is found, in the order in which they were set."""
+
+    training: bool = True
+
+    def forward(self, *inputs: Any) -> Any:
+        """What the module computes."""
+        raise NotImplementedError(f"{type(self).__name__} has no forward()")
+
+    def __call__(self, *inputs: Any) -> Any:
+        return self.forward(*inputs)
+
+    def named_children(self) -> Iterator[tuple[str, Module]]:
+        """The modules in it, not those in them."""
+        return ((name, value) for name, value in vars(self).items() if isinstance(value, Module))
+
+    def children(self) -> Iterator[Module]:
+        """The modules in it, not those in them."""
+        return (child for _, child in self.named_children())
+
+    def modules(self) -> Iterator[Module]:
+        """Itself, and all modules in it."""
+        yield self
+        for child in self.children():
+            yield from child.modules()
+
+    def named_parameters(self, prefix: str = "") -> Iterator[tuple[str, Parameter]]:
+        """Each parameter once, its own first, as `layer.weight`."""
+        seen = set[int]()
+        for name, parameter in self._all_parameters(f"{prefix}." if prefix else ""):
+            if id(parameter) not in seen:
+                seen.add(id(parameter))
+                yield name, parameter
+
+    def _all_parameters(self, prefix: str) -> Iterator[tuple[str, Parameter]]:
+        for name, value in vars(self).items():
+            if isinstance(value, Parameter):
+                yield prefix + name, value
+        for name, child in self.named_children():
+            yield from child._all_parameters(f"{prefix}{name}.")
+
+    def parameters(self) -> Iterator[Parameter]:
+        """Each parameter once."""
+        return (parameter for _, parameter in self.named_parameters())
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """The parameters by name, in their own memory."""
+        return {name: parameter.detach() for name, parameter in self.named_parameters()}
+
+    def load_state_dict(self, state: Mapping[str, Tensor | NDArray[Any]]) -> None:
+        """Copy numbers into the parameters; names and shapes have to be theirs."""
+        own = dict(self.named_parameters())
+        if set(own) != set(state):
+            missing, extra = sorted(set(own) - set(state)), sorted(set(state) - set(own))
+            raise RuntimeError(f"state_dict: without {missing}, with {extra} too many; should have {sorted(own)}")
+        for name, parameter in own.items():
+            if np.shape(state[name]) != parameter.shape:
+                raise RuntimeError(f"state_dict: {name} has shape {np.shape(state[name])}; should be {parameter.shape}")
+        for name, parameter in own.items():
+            parameter.data = np.array(state[name], parameter.dtype)
+
+    def zero_grad(self) -> None:
+        """Forget the gradients."""
+        for parameter in self.parameters():
+            parameter.grad = None
+
+    def train(self, mode: bool = True) -> Self:
+        """Let layers like Dropout do what they do in training."""
+        for module in self.modules():
+            module.training = mode
+        return self
+
+    def eval(self) -> Self:
+        """Let layers like Dropout do nothing."""
+        return self.train(False)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Self:
+        """Ask for gradients of all parameters, or of none."""
+        for parameter in self.parameters():
+            parameter.requires_grad_(requires_grad)
+        return self
+
+    def to(self, dtype: DTypeLike) -> Self:
+        """Turn all parameters into that type."""
+        for parameter in self.parameters():
+            parameter.data = parameter.array.astype(dtype)
+        return self
+
+    def double(self) -> Self:
+        """Turn all parameters into float64."""
+        return self.to(np.float64)
+
+    def float(self) -> Self:
+        """Turn all parameters into float32."""
+        return self.to(np.float32)
+
+    def extra_repr(self) -> str:
+        """What stands between its brackets."""
+        return ""
+
+    def __repr__(self) -> str:
+        lines = [f"({name}): {child!r}".replace("\n", "\n  ") for name, child in self.named_children()]
+        inside = "\n  ".join(["", *lines]) + "\n" if lines else self.extra_repr()
+        return f"{type(self).__name__}({inside})"

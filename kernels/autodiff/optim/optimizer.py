@@ -1,0 +1,63 @@
+"""What all optimizers have: parameters in groups, each with settings of its own."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kernels.autodiff.tape import now
+from kernels.autodiff.tensor import Tensor
+
+Array = NDArray[Any]
+
+
+class Optimizer(ABC):
+    """Takes a step along the gradients that `backward` left at the parameters; a parameter without one stays as it is."""
+
+    at_least_zero: ClassVar[tuple[str, ...]] = ("lr", "weight_decay")
+
+    def __init__(self, params: Iterable[Any], defaults: Mapping[str, Any]) -> None:
+        given = list(params)
+        groups = given if given and isinstance(given[0], Mapping) else [{"params": given}]
+        self.param_groups: list[dict[str, Any]] = [
+            {**defaults, **group, "params": list(group["params"])} for group in groups
+        ]
+        self.state: dict[int, dict[str, Any]] = {}
+        if not any(group["params"] for group in self.param_groups):
+            raise ValueError("params: none; should be a model's parameters")
+        for group in self.param_groups:
+            for key in self.at_least_zero:
+                if not 0 <= group[key] < math.inf:
+                    raise ValueError(f"{key}: {group[key]}; should be at least 0")
+            for parameter in group["params"]:
+                if not isinstance(parameter, Tensor) or not parameter.is_leaf:
+                    raise TypeError(f"params: {parameter!r}; should be leaf tensors")
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients, or set them to zero."""
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                if set_to_none or parameter.grad is None:
+                    parameter.grad = None
+                else:
+                    parameter.grad = Tensor.of(np.zeros_like(parameter.array))
+
+    def step(self) -> None:
+        """Change the parameters, in place."""
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    grad, decay = parameter.grad.array, group["weight_decay"]
+                    if decay:
+                        grad = grad + decay * parameter.array
+                    self.move(parameter.array, grad, self.state.setdefault(id(parameter), {}), group)
+                    parameter.changed = now()
+
+    @abstractmethod
+    def move(self, theta: Array, grad: Array, state: dict[str, Any], group: Mapping[str, Any]) -> None:
+        """Change one parameter's array, in place; `state` is kept until its next step."""

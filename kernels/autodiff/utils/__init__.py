@@ -1,0 +1,3 @@
+"""Room for `utils.data`, where PyTorch has it."""
+
+from kernels.autodiff.utils import data as data
