@@ -70,9 +70,10 @@ class NoiseFloor(Experiment):
         if math.isinf(self.loss.curvature):
             raise ValueError(f"loss={self.loss.name}: its δ jumps, so there is no H; should be a loss with a curvature")
         theory, share = self._theory(), self._share()
-        if self.step_size > theory.edge(share):
+        settles = not math.isinf(theory.floor(self.step_size, share))
+        if not settles and self.step_size > theory.edge(share):
             raise LeftOut("step_size: larger than the batch allows, so that there is no floor; should be smaller")
-        if not theory.settling(self.step_size, share, REST) <= MOST_STEPS:
+        if not settles or theory.settling(self.step_size, share, REST) > MOST_STEPS:
             raise ValueError(
                 f"step_size: {self.step_size:g} takes more than {MOST_STEPS:,} steps to settle; should be larger, or the labels "
                 "noisier (of separable ones there is no θ̂), or the columns of X scaled alike"

@@ -267,11 +267,6 @@ def number(value: object, form: str = ".4g") -> str:
     return f"{value:{form}}" if isinstance(value, float) and value == value else label(value, NONE)
 
 
-def between(bounds: Interval, form: str = ".4g") -> str:
-    """`[0.98, 1.02]`."""
-    return "[" + ", ".join(number(bound, form) for bound in bounds) + "]"
-
-
 def as_table(frame: pd.DataFrame, form: str = ".4g", own: Mapping[str, str] | None = None) -> str:
     """The frame in Markdown, for the details of `Evidence`: floats in the format `form`, or in their column's `own`.
 

@@ -17,10 +17,10 @@ from harness.contract import (
     DIVERGED,
     NONE,
     Experiment,
+    Interval,
     Verdict,
     as_table,
     axes,
-    between,
     counted,
     label,
     metric_of,
@@ -79,6 +79,11 @@ def html(
 
 
 CONFIG = {"displaylogo": False, "responsive": True, "modeBarButtonsToRemove": ["lasso2d", "select2d"]}
+
+
+def between(bounds: Interval) -> str:
+    """`[0.98, 1.02]`."""
+    return "[" + ", ".join(map(number, bounds)) + "]"
 
 
 def _verdict(v: Verdict) -> dict[str, object]:

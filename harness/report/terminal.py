@@ -9,9 +9,9 @@ from rich.text import Text
 
 from harness import frames
 from harness.config import choice
-from harness.contract import NONE, Verdict, between, counted, label, number
+from harness.contract import NONE, Verdict, counted, label, number
 from harness.report.looks import axes, diverged, share_diverged
-from harness.report.page import metrics_of
+from harness.report.page import between, metrics_of
 
 COLOURS = {"PASS": "bold green", "FAIL": "bold red", "INCONCLUSIVE": "bold yellow"}
 SHOWN_ROWS = 24

@@ -32,7 +32,7 @@ def grad(
     else:
         given = [grad_outputs] if isinstance(grad_outputs, Tensor) else list(grad_outputs)
     starts = [output.cotangent(start) for output, start in zip(of, given, strict=True)]
-    found = tape.pull_back(of, starts, create_graph if retain_graph is None else retain_graph, create_graph, by)
+    found = tape.pull_back(of, starts, retain_graph, create_graph, by)
     gradients = [found[id(tensor)][1] if id(tensor) in found else None for tensor in by]
     if not allow_unused and any(gradient is None for gradient in gradients):
         which = next(i for i, gradient in enumerate(gradients) if gradient is None)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from kernels.autodiff.kinds import default_dtype
+from kernels.autodiff.methods import flat
 from kernels.autodiff.tensor import Tensor
 
 _generator = np.random.default_rng()
@@ -47,18 +48,14 @@ def _filled(array: NDArray[Any], dtype: DTypeLike | None, requires_grad: bool) -
     return made.requires_grad_() if requires_grad else made
 
 
-def _shape(size: tuple[Any, ...]) -> tuple[int, ...]:
-    return tuple(size[0]) if len(size) == 1 and not isinstance(size[0], int) else size
-
-
 def zeros(*size: Any, dtype: DTypeLike | None = None, requires_grad: bool = False) -> Tensor:
     """Zeros, in that shape."""
-    return _filled(np.zeros(_shape(size)), dtype, requires_grad)
+    return _filled(np.zeros(flat(size)), dtype, requires_grad)
 
 
 def ones(*size: Any, dtype: DTypeLike | None = None, requires_grad: bool = False) -> Tensor:
     """Ones, in that shape."""
-    return _filled(np.ones(_shape(size)), dtype, requires_grad)
+    return _filled(np.ones(flat(size)), dtype, requires_grad)
 
 
 def full(size: Any, fill_value: float, dtype: DTypeLike | None = None, requires_grad: bool = False) -> Tensor:
@@ -78,12 +75,12 @@ def eye(n: int, dtype: DTypeLike | None = None, requires_grad: bool = False) -> 
 
 def randn(*size: Any, dtype: DTypeLike | None = None, requires_grad: bool = False) -> Tensor:
     """Draws from N(0, 1), in that shape."""
-    return _filled(_generator.standard_normal(_shape(size)), dtype, requires_grad)
+    return _filled(_generator.standard_normal(flat(size)), dtype, requires_grad)
 
 
 def rand(*size: Any, dtype: DTypeLike | None = None, requires_grad: bool = False) -> Tensor:
     """Draws from [0, 1), evenly, in that shape."""
-    return _filled(_generator.random(_shape(size)), dtype, requires_grad)
+    return _filled(_generator.random(flat(size)), dtype, requires_grad)
 
 
 def randint(low: int, high: int | None = None, size: Any = ()) -> Tensor:

@@ -210,7 +210,7 @@ class Methods:
         return self.array.size
 
     def reshape(self: Tensor, *shape: Any) -> Tensor:
-        return F.reshape(self, shape=_flat(shape))
+        return F.reshape(self, shape=flat(shape))
 
     view = reshape
 
@@ -219,7 +219,7 @@ class Methods:
         return self.reshape(*self.shape[:start_dim], -1, *self.shape[stop:])
 
     def permute(self: Tensor, *dims: Any) -> Tensor:
-        return F.permute(self, dims=_flat(dims))
+        return F.permute(self, dims=flat(dims))
 
     def transpose(self: Tensor, dim0: int, dim1: int) -> Tensor:
         return F.transpose(self, dim0, dim1)
@@ -228,15 +228,15 @@ class Methods:
         return self.T
 
     def broadcast_to(self: Tensor, *shape: Any) -> Tensor:
-        return F.broadcast_to(self, shape=_flat(shape))
+        return F.broadcast_to(self, shape=flat(shape))
 
     def expand(self: Tensor, *sizes: Any) -> Tensor:
-        wanted = _flat(sizes)
+        wanted = flat(sizes)
         own = (1,) * (len(wanted) - self.ndim) + self.shape
         return self.broadcast_to([length if size == -1 else size for size, length in zip(wanted, own, strict=True)])
 
     def sum_to_size(self: Tensor, *shape: Any) -> Tensor:
-        return F.sum_to_size(self, _flat(shape))
+        return F.sum_to_size(self, flat(shape))
 
     def squeeze(self: Tensor, dim: int | None = None) -> Tensor:
         return F.squeeze(self, dim)
@@ -306,6 +306,6 @@ def _plain(x: Any) -> Any:
     return x.array if isinstance(x, Methods) else x  # type: ignore[attr-defined]
 
 
-def _flat(sizes: Sequence[Any]) -> tuple[int, ...]:
+def flat(sizes: Sequence[Any]) -> tuple[int, ...]:
     """(2, 3) from 2, 3 or from (2, 3)."""
     return tuple(sizes[0]) if len(sizes) == 1 and not isinstance(sizes[0], int) else tuple(sizes)

@@ -105,11 +105,15 @@ def function(rule: Rule) -> Callable[..., Tensor]:
 def pull_back(
     outputs: Sequence[Tensor],
     cotangents: Sequence[Tensor],
-    retain_graph: bool,
+    retain_graph: bool | None,
     create_graph: bool,
     wanted: Sequence[Tensor] = (),
 ) -> dict[int, tuple[Tensor, Tensor]]:
-    """Take cotangents of the outputs back to the leaves, and to what is `wanted` on the way: {id: (tensor, its cotangent)}."""
+    """Take cotangents of the outputs back to the leaves, and to what is `wanted` on the way: {id: (tensor, its cotangent)}.
+
+    The tape is freed on the way, unless it is to be retained, which None leaves to `create_graph`.
+    """
+    retained = create_graph if retain_graph is None else retain_graph
     totals: dict[int, Tensor] = {}
     found: dict[int, tuple[Tensor, Tensor]] = {}
     asked = {id(tensor) for tensor in wanted}
@@ -130,7 +134,7 @@ def pull_back(
             _, node, tensor = heapq.heappop(waiting)
             for source, part in node.cotangents(totals.pop(id(tensor)), tensor):
                 arrive(source, part)
-            if not retain_graph:
+            if not retained:
                 node.free()
     return found
 

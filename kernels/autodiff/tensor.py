@@ -59,10 +59,9 @@ class Tensor(Methods):
         The tape that leads here is gone afterwards, unless it is retained; with `create_graph` the gradients are on the tape
         themselves, for derivatives of higher order. Raises RuntimeError where there is no tape, or none any more.
         """
-        retain = create_graph if retain_graph is None else retain_graph
         start = self.cotangent(gradient)
         held = {id(start.array)}
-        for tensor, cotangent in tape.pull_back([self], [start], retain, create_graph).values():
+        for tensor, cotangent in tape.pull_back([self], [start], retain_graph, create_graph).values():
             if not create_graph:  # what changes in place must be nobody else's
                 array = cotangent.array
                 shared = array.base is not None or id(array) in held

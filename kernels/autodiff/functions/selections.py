@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kernels.autodiff.functions.reductions import kept
 from kernels.autodiff.tape import function
@@ -52,13 +53,15 @@ def _once(at: Any) -> bool:
 
 
 @function
-def _extreme(a: Tensor, dim: int | None, keepdim: bool, largest: bool) -> Ruled:
+def _of_all(a: Tensor, largest: bool) -> Ruled:
     x = a.array if largest else -a.array
-    if dim is None:
-        top = x.max()
-        share = (x == top) / (x == top).sum()  # of several largest, each has its part
-        return a.array.ravel()[x.argmax()], (lambda g, _: g * share.astype(a.dtype),)
-    place = np.expand_dims(x.argmax(axis=dim), dim)
+    top = x.max()
+    share = (x == top) / (x == top).sum()  # of several largest, each has its part
+    return a.array.ravel()[x.argmax()], (lambda g, _: g * share.astype(a.dtype),)
+
+
+@function
+def _along(a: Tensor, dim: int, keepdim: bool, place: NDArray[np.intp]) -> Ruled:
     value = np.take_along_axis(a.array, place, dim)
     chosen = np.zeros(a.shape, a.dtype)
     np.put_along_axis(chosen, place, 1, dim)
@@ -76,11 +79,11 @@ def min(a: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
 
 
 def _found(a: Tensor, dim: int | None, keepdim: bool, largest: bool) -> Any:
-    value = _extreme(a, dim=dim, keepdim=keepdim, largest=largest)
     if dim is None:
-        return value
-    where = (a.array if largest else -a.array).argmax(axis=dim, keepdims=keepdim)
-    return Found(value, type(value).of(where))
+        return _of_all(a, largest=largest)
+    place = (a.array if largest else -a.array).argmax(axis=dim, keepdims=True)
+    value = _along(a, dim=dim, keepdim=keepdim, place=place)
+    return Found(value, type(value).of(place if keepdim else place.squeeze(dim)))
 
 
 def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
