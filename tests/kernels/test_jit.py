@@ -108,7 +108,8 @@ def test_only_one_module_sets_flags(path):
 
 def test_no_kernel_asks_numpy_what_is_finite():
     """`np.isfinite(x)` is x − x = 0 in compiled code, which fast math may turn into True."""
-    asking = {path.name for path in SOURCES if re.search(r"np\.is(finite|inf|nan)\(", path.read_text())}
+    may_be = [path for path in SOURCES if PACKAGE / "autodiff" not in path.parents]  # which is NumPy's
+    asking = {path.name for path in may_be if re.search(r"np\.is(finite|inf|nan)\(", path.read_text())}
     assert asking == {"check.py", "plain.py"}  # which are never compiled
 
 
