@@ -1,7 +1,8 @@
-"""Random numbers of a noise, many at once: SFC64 on sixteen lanes, and the noise's own formula of two uniform numbers.
+"""Random numbers of a noise, many at once: SFC64, and the noise's own formula of two uniform numbers, or of a normal one.
 
-Each lane is a stream of its own, that of `numpy.random.SFC64` to the bit: what is drawn depends on the seed and the name of the
-stream, and on nothing else. Source: C. Doty-Humphrey, PractRand, 2010 (SFC64); the formulas stand with the noises.
+Formulas of uniform numbers are worked out on sixteen lanes, in vector instructions; a normal number comes from a table, on one
+lane. Each lane is a stream of its own, that of `numpy.random.SFC64` to the bit: what is drawn depends on the seed and the name
+of the stream, and on nothing else. The formulas stand with the noises.
 """
 
 from __future__ import annotations
@@ -12,45 +13,43 @@ import numpy as np
 from numba import prange, types
 from numpy.typing import NDArray
 
-from kernels import plain
-from kernels._jit import COMPILED, inline, named, once, parallel
+from kernels._jit import linked, named, once, parallel
 from kernels.arrays import empty
 from kernels.noises import Noise
+from kernels.sfc64 import LANES, WORDS, advance, first_lane, fraction, keep
 from kernels.signatures import Kernel, reads, writes
 from kernels.streams import sequence
+from kernels.ziggurat import normal
 
-LANES = 16
-WORDS = 4  # of a lane's state
-
-U = np.uint64
-# The bits of 1.0; with 52 random ones below them a number of [1, 2).
-ONE = U(0x3FF0000000000000)
+SIGNATURE = types.void(writes(types.uint64, 2), reads(types.float64, 1), writes(types.float64, 2))
 
 
-@inline
-def _advance(state, lane):
-    """The next 64 random bits of a lane."""
-    a, b, c, counter = state[0, lane], state[1, lane], state[2, lane], state[3, lane]
-    bits = U(a + b + counter)
-    state[0, lane] = b ^ (b >> U(11))
-    state[1, lane] = c + (c << U(3))
-    state[2, lane] = ((c << U(24)) | (c >> U(40))) + bits
-    state[3, lane] = counter + U(1)
-    return bits
+@once
+def filling_of_normal(noise: type[Noise]) -> Kernel:
+    """`filling(states (groups, 64), p, out (groups, length))`: draws around 0 from the first lanes, which move on."""
+    of_normal: Any = noise.of_normal
 
+    def fill_lane(state, p, mine):
+        a, b, c, counter = first_lane(state)
+        for i in range(mine.size):
+            z, a, b, c, counter = normal(state, a, b, c, counter)
+            mine[i] = of_normal(z, p)
+        keep(state, a, b, c, counter)
 
-advance = _advance if COMPILED else plain.advance
+    lane = types.void(writes(types.uint64, 1), reads(types.float64, 1), writes(types.float64, 1))
+    # linked: where arrays are made, that one more hands `state` on is counted, with every number that is drawn
+    fill_one = linked(named(fill_lane, noise.name), lane, noise, makes_arrays=False)
 
+    def fill_of_normal(states, p, out):
+        for group in prange(out.shape[0]):
+            fill_one(states[group], p, out[group])
 
-@inline
-def fraction(bits):
-    """A number of [0, 1) from 64 random bits: a multiple of 2⁻⁵²."""
-    return U((bits >> U(12)) | ONE).view(np.float64) - 1.0
+    return parallel(SIGNATURE, noise)(named(fill_of_normal, noise.name))
 
 
 @once
 def filling(noise: type[Noise]) -> Kernel:
-    """`filling(states (groups, 4, 16), p, out (groups, length))`: draws of the noise around 0; the states move on.
+    """`filling(states (groups, 64), p, out (groups, length))`: draws of the noise around 0; the states move on.
 
     Of a noise with a `twin` the lanes' first draws come first, and then the same lanes' second ones.
     """
@@ -80,28 +79,28 @@ def filling(noise: type[Noise]) -> Kernel:
                 for lane in range(min(LANES, mine.size - first - LANES)):
                     mine[first + LANES + lane] = others[lane]
 
-    real = types.float64
-    signature = types.void(writes(types.uint64, 3), reads(real, 1), writes(real, 2))
-    return parallel(signature, noise)(named(fill_in_pairs if twin else fill, noise.name))
+    return parallel(SIGNATURE, noise)(named(fill_in_pairs if twin else fill, noise.name))
 
 
 def states(groups: int, seed: int, *name: str) -> NDArray[np.uint64]:
-    """The states of so many groups of lanes, (groups, 4, 16): lane l of group g is child 16g + l of the stream called `name`."""
+    """The states of so many groups of lanes, (groups, 64): lane l of group g is child 16g + l of the stream called `name`."""
     spawned = sequence(seed, *name).spawn(groups * LANES)
-    words = [np.random.SFC64(child).state["state"]["state"] for child in spawned]
-    return np.ascontiguousarray(np.array(words, np.uint64).reshape(groups, LANES, WORDS).transpose(0, 2, 1))
+    words = np.array([np.random.SFC64(child).state["state"]["state"] for child in spawned], np.uint64)
+    return words.reshape(groups, LANES, WORDS).transpose(0, 2, 1).reshape(groups, WORDS * LANES)
 
 
 def draw(noise: Noise, states: NDArray[np.uint64], out: NDArray[np.float64]) -> None:
     """Fill out (groups, length) with draws of the noise around 0; the states move on.
 
-    A noise without a `variate` draws by its own `sample`, from the stream of each group's first lane.
+    A noise without a formula draws by its own `sample`, from the stream of each group's first lane.
     """
-    if noise.variate is not None:
-        filling(type(noise))(states, np.array(noise.parameters), out)
+    kind = type(noise)
+    if noise.of_normal or noise.variate:
+        kernel = filling_of_normal(kind) if noise.of_normal else filling(kind)
+        kernel(states, np.array(noise.parameters), out)
         return
     for state, mine in zip(states, out, strict=True):
         bits = np.random.SFC64(0)
-        bits.state = {**bits.state, "state": {"state": state[:, 0]}}
+        bits.state = {**bits.state, "state": {"state": state[::LANES]}}
         mine[:] = noise.sample(np.zeros(mine.size), np.random.Generator(bits))
-        state[:, 0] = bits.state["state"]["state"]
+        state[::LANES] = bits.state["state"]["state"]

@@ -163,10 +163,16 @@ def add_lines(A, at, near, count):
     return sum(float(A[first : first + EIGHT].sum()) for first in range(at, at + count * near, near))
 
 
-def advance(state, lane):
-    """The next 64 random bits of a lane: whole numbers of Python, which do not overflow, cut to 64 bits."""
-    a, b, c, counter = (int(word) for word in state[:, lane])
+def following(a, b, c, counter):
+    """The next 64 random bits, and the state after them: whole numbers of Python, which do not overflow, cut to 64 bits."""
+    a, b, c, counter = int(a), int(b), int(c), int(counter)
     bits = (a + b + counter) % 2**64
     turned = (c << 24 | c >> 40) % 2**64
-    state[:, lane] = b ^ b >> 11, (c + (c << 3)) % 2**64, (turned + bits) % 2**64, (counter + 1) % 2**64
-    return np.uint64(bits)
+    after = b ^ b >> 11, (c + (c << 3)) % 2**64, (turned + bits) % 2**64, (counter + 1) % 2**64
+    return tuple(np.uint64(word) for word in (bits, *after))
+
+
+def advance(state, lane):
+    """The next 64 random bits of a lane."""
+    bits, *state[lane::16] = following(*state[lane::16])
+    return bits

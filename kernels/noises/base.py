@@ -29,10 +29,12 @@ class Noise:
     target: ClassVar[Target]
     loss: ClassVar[str | None]
     # `variate(u, v, p)`: a draw around h = 0 from independent uniform numbers u in (0, 1] and v in [0, 1), plain arithmetic that
-    # kernels take in, where `p` holds the noise's parameters. None: by `sample` alone, ten times as slowly.
+    # kernels take in, where `p` holds the noise's parameters. None, and no `of_normal`: by `sample` alone, ten times as slowly.
     variate: ClassVar[Callable[..., Any] | None] = None
     # `twin(u, v, p)`: another draw from the same two numbers, independent of the first; None where there is no such formula.
     twin: ClassVar[Callable[..., Any] | None] = None
+    # `of_normal(z, p)`: a draw around h = 0 from a standard normal number z. It goes before `variate`.
+    of_normal: ClassVar[Callable[..., Any] | None] = None
 
     @property
     def parameters(self) -> tuple[float, ...]:

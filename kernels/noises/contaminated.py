@@ -10,18 +10,22 @@ from numpy.typing import NDArray
 
 from kernels._jit import inline
 from kernels.check import positive
+from kernels.elementary import cos_of_turns, minus_log
 from kernels.losses import Target
 from kernels.noises.base import Array, Noise
-from kernels.noises.gaussian import Gaussian, standard
+from kernels.noises.gaussian import Gaussian
 
 
 @inline
 def variate(u, v, p):
-    """A Gaussian number, a wide one where v is below the share; what v is of its own part is uniform again."""
+    """√(−2 log u) cos 2πv (Box and Muller 1958, doi:10.1214/aoms/1177706645), wide where v is below the share.
+
+    What v is of its own part is uniform again.
+    """
     share, wide, core = p[0], p[1], p[2]
     outlying = v < share
     turn = v / share if outlying else (v - share) / (1.0 - share)
-    return (wide if outlying else core) * standard(u, turn)
+    return (wide if outlying else core) * np.sqrt(2.0 * minus_log(u)) * cos_of_turns(turn)
 
 
 @dataclass(frozen=True)

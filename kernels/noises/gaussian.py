@@ -10,26 +10,13 @@ from numpy.typing import NDArray
 
 from kernels._jit import inline
 from kernels.check import positive
-from kernels.elementary import cos_of_turns, minus_log, sin_of_turns
 from kernels.losses import Squared, Target
 from kernels.noises.base import Array, Noise
 
 
 @inline
-def standard(u, v):
-    """√(−2 log u) cos 2πv (Box and Muller 1958, doi:10.1214/aoms/1177706645)."""
-    return np.sqrt(2.0 * minus_log(u)) * cos_of_turns(v)
-
-
-@inline
-def variate(u, v, p):
-    return p[0] * standard(u, v)
-
-
-@inline
-def twin(u, v, p):
-    """The same with the sine: the other coordinate of a point in the plane."""
-    return p[0] * np.sqrt(2.0 * minus_log(u)) * sin_of_turns(v)
+def of_normal(z, p):
+    return p[0] * z
 
 
 @dataclass(frozen=True)
@@ -41,8 +28,7 @@ class Gaussian(Noise):
     name = "gaussian"
     target = Target.REAL
     loss = "squared"
-    variate = variate
-    twin = twin
+    of_normal = of_normal
 
     def __post_init__(self) -> None:
         positive(scale=self.scale)
