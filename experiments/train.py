@@ -1,4 +1,4 @@
-"""Train a linear hypothesis by gradient descent or SGD, epoch by epoch, from θ = 0 (notes: 3rd element, Optimization)."""
+"""Train a linear hypothesis or a network by gradient descent or SGD, epoch by epoch (notes 2: 3rd element, Optimization)."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from experiments.backends.base import Backend, OnArrays, Work
 from experiments.backends.numba import Numba
 from experiments.claims import train as claims_train
 from experiments.data import Data, Dataset
+from experiments.hypotheses import OnTape
 from harness.contract import (
     DIVERGED,
     WHOLE_RUN,
@@ -43,6 +44,9 @@ PASSES: tuple[Work, ...] = ("fused", "forward", "epoch")
 class Train(Experiment):
     """θ ← θ − step_size · mean gradient of the batch; `batch_size=null` is gradient descent on all samples at once.
 
+    `model`: `linear`, H = Xθ from θ = 0, or `mlp`, H = relu(XW₁)W₂ with so many `hidden` units, from randn/√width: not convex.
+    `gradient`: by the backend's `kernel` or by `autodiff`; null is the kernel where there is one, and a network has none.
+
     Per epoch, by the notes' names: train and test loss; error (share of wrong labels; root mean square for numbers; mean
     total variation for counts); ‖∇f‖; ‖θ‖; the distance to θ* where it is known; seconds of steps, and of evaluation.
     What the bench's own epochs ask of the memory hierarchy is simulated (`experiments.hierarchy`).
@@ -53,6 +57,9 @@ class Train(Experiment):
     loss: Loss
     layout: Layout
     backend: Callable[..., Backend]
+    model: Literal["linear", "mlp"] = "linear"
+    hidden: Count = 100
+    gradient: Literal["kernel", "autodiff"] | None = None
     batch_size: Count | None = 64
     step_size: Positive = 0.1
     order: Literal["sequential", "shuffled"] = "shuffled"
@@ -62,7 +69,12 @@ class Train(Experiment):
     threads: Count | None = None
     seed: Seed = 0
 
-    claims: ClassVar = (claims_train.LAYOUT_TRANSPOSE, claims_train.MNIST_TABLE)
+    claims: ClassVar = (
+        claims_train.LAYOUT_TRANSPOSE,
+        claims_train.MNIST_TABLE,
+        claims_train.MNIST_NETWORK,
+        claims_train.MNIST_NETWORK_ERROR,
+    )
     figures: ClassVar[tuple[Figure, ...]] = (
         Curve("train/loss", "Training loss", log_y=True),
         Curve("test/error", "Test error"),
@@ -79,14 +91,25 @@ class Train(Experiment):
     def check(self) -> None:
         self.data.check()
         fits(self.loss, self.data.kind)
+        if self._on_tape:
+            if self.gradient == "kernel":
+                raise ValueError(
+                    "gradient: kernel has linear hypotheses alone; should be autodiff, or null, for model=mlp"
+                )
+            if type(self._backend) is not Numba:
+                raise ValueError(f"backend: {self._backend.name} has no part in gradient=autodiff; should be left out")
+            OnTape(self.loss, self.layout, self.dtype, (1, 1)).check()
         for work in PASSES:
             self._backend.check(work, self.batch_size)
         with self._backend.threads(self.threads):
             pass
 
     def warm_up(self) -> None:
-        f, p = OnArrays(self._backend, self.dtype), self._prepared()
-        theta = np.zeros((p.features, p.outputs), self.dtype)
+        if self._on_tape:  # nothing is compiled
+            self._prepared()
+            return
+        p = self._prepared()
+        f, theta = self._hypothesis(p)
         with self._backend.threads(self.threads):
             f.forward(p.X, theta)
             f.value_and_grad(p.X, p.y, theta)
@@ -98,8 +121,20 @@ class Train(Experiment):
         return {"threads": str(self.threads or threads.available()), **hierarchy.reasons_of(self._geometry())}
 
     def run(self) -> Iterator[Row]:
-        with self._backend.threads(self.threads):
+        with OnTape.threads(self.threads) if self._on_tape else self._backend.threads(self.threads):
             yield from self._epochs()
+
+    @property
+    def _on_tape(self) -> bool:
+        return self.gradient == "autodiff" or self.model == "mlp"
+
+    def _hypothesis(self, p: Prepared) -> tuple[OnArrays | OnTape, NDArray[Any]]:
+        """The hypothesis with its passes, and where θ starts."""
+        if not self._on_tape:
+            return OnArrays(self._backend, self.dtype), np.zeros((p.features, p.outputs), self.dtype)
+        inner = [self.hidden] if self.model == "mlp" else []
+        on_tape = OnTape(self.loss, self.layout, self.dtype, (p.features, *inner, p.outputs))
+        return on_tape, on_tape.start(self.seed)
 
     @property
     def _backend(self) -> Backend:
@@ -109,8 +144,8 @@ class Train(Experiment):
         return prepare(self.data, self.seed, self.layout, self.dtype, self.loss.target)
 
     def _epochs(self) -> Iterator[Row]:
-        f, p = OnArrays(self._backend, self.dtype), self._prepared()
-        theta = np.zeros((p.features, p.outputs), self.dtype)
+        p = self._prepared()
+        f, theta = self._hypothesis(p)
         batch = self.batch_size or p.samples
         start_loss, _ = f.value_and_grad(p.X, p.y, theta)
         epoch_seconds, to_target = [], dict[str, float]()
@@ -124,7 +159,7 @@ class Train(Experiment):
             metrics: dict[str, float] = {"time/epoch_s": epoch_seconds[-1], "time/reference_s": time_reference()}
             diverged = not np.isfinite(theta).all()
             if not diverged:
-                with watch.of("evaluation"):
+                with watch.of("evaluation"), np.errstate(over="ignore", invalid="ignore"):  # θ may be on its way
                     metrics |= evaluate(f, p, theta)
                 metrics["time/evaluation_s"] = watch.seconds["evaluation"]
                 diverged = not metrics["train/loss"] <= FAR_OFF * start_loss
@@ -155,7 +190,7 @@ class Train(Experiment):
 
     def _geometry(self) -> hierarchy.Geometry | None:
         """Of an epoch, by the bench's own kernels."""
-        if type(self._backend) is not Numba:
+        if type(self._backend) is not Numba or self._on_tape:
             return None
         p = self._prepared()
         return hierarchy.Geometry(
@@ -190,7 +225,6 @@ class Prepared:
     features: int
     samples: int
     theta_star: NDArray[Any] | None
-    probe: NDArray[np.float64]  # a fixed random direction: ⟨θ, probe⟩ tells trajectories apart
 
 
 @lru_cache(maxsize=2)
@@ -210,11 +244,16 @@ def prepare(data: Data, seed: int, layout: Layout, dtype: str, target: Target) -
         features=features,
         samples=samples,
         theta_star=d.theta_star,
-        probe=stream(0, "probe").standard_normal((features, outputs)),
     )
 
 
-def evaluate(f: OnArrays, p: Prepared, theta: NDArray[Any]) -> dict[str, float]:
+@lru_cache(maxsize=2)
+def probe(shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """A fixed random direction: ⟨θ, probe⟩ tells trajectories apart."""
+    return stream(0, "probe").standard_normal(shape)
+
+
+def evaluate(f: OnArrays | OnTape, p: Prepared, theta: NDArray[Any]) -> dict[str, float]:
     """Loss, error, gradient and parameters at θ."""
     value, grad = f.value_and_grad(p.X, p.y, theta)
     wide = theta.astype(np.float64)
@@ -223,9 +262,12 @@ def evaluate(f: OnArrays, p: Prepared, theta: NDArray[Any]) -> dict[str, float]:
         "train/error": error(f.forward(p.X, theta), p.y, p.kind, f.layout),
         "train/gradient_norm": float(np.linalg.norm(grad)),
         "train/theta_norm": float(np.linalg.norm(wide)),
-        "train/theta_probe": float(np.sum(wide * p.probe)),
+        "train/theta_probe": float(np.sum(wide * probe(wide.shape))),
     }
-    if p.theta_star is not None:
+    if isinstance(f, OnTape) and len(f.shapes) > 1:
+        for layer, W in enumerate(f.weights(wide), start=1):
+            metrics[f"train/weight{layer}_norm"] = float(np.linalg.norm(W))
+    if p.theta_star is not None and p.theta_star.shape == theta.shape:
         metrics["train/theta_error"] = distance(wide, p.theta_star)
     if p.y_test.size:
         metrics["test/loss"] = f.value_and_grad(p.X_test, p.y_test, theta)[0]

@@ -6,7 +6,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments.claims.train import LAYOUT_TRANSPOSE, MNIST_TABLE, PUBLISHED
+from experiments.claims.train import (
+    LAYOUT_TRANSPOSE,
+    MNIST_NETWORK,
+    MNIST_NETWORK_ERROR,
+    MNIST_TABLE,
+    NETWORK,
+    NETWORK_ERROR,
+    REGRESSION,
+)
 from experiments.constant import Constant
 from experiments.gradients import Gradients
 from experiments.likelihood import Likelihood
@@ -59,11 +67,11 @@ def test_a_layout_that_diverges_where_the_other_does_not_fails():
 def mnist(change=0.0, **settings):
     chosen = {
         "run_id": ["a"], "name": ["x"], "data": ["mnist"], "loss": ["softmax"], "batch_size": [100], "step_size": [0.2],
-        "order": ["sequential"], "data.standardize": ["false"], "data.bias": ["false"], **settings,
+        "order": ["sequential"], "data.standardize": ["false"], "data.bias": ["false"], "model": ["linear"], **settings,
     }  # fmt: skip
     history = [
         ("a", metric, epoch, value + change * (metric == "test/error") * (epoch == 9))
-        for epoch, row in PUBLISHED.iterrows()
+        for epoch, row in REGRESSION.iterrows()
         for metric, value in row.items()
     ]
     return pd.DataFrame(chosen), pd.DataFrame(history, columns=["run_id", "metric", "step", "value"])
@@ -76,6 +84,7 @@ def test_the_table_is_held_to_its_last_digit(change, expected):
 
 @pytest.mark.parametrize("settings", [
     {"step_size": [0.1]}, {"order": ["shuffled"]}, {"data": ["digits"]}, {"data.samples": [2000]}, {"data.bias": ["true"]},
+    {"model": ["mlp"]},
 ])  # fmt: skip
 def test_other_settings_do_not_speak_to_the_table(settings):
     assert outcome(MNIST_TABLE, *mnist(**settings)) is None
@@ -85,6 +94,24 @@ def test_too_few_epochs_do_not_speak_to_the_table():
     runs, history = mnist()
     assert outcome(MNIST_TABLE, runs, history[history["step"] == 0]) is None
     assert outcome(MNIST_TABLE, runs.drop(columns="order"), history) is None
+
+
+def network(**changes):
+    published = pd.concat([NETWORK, NETWORK_ERROR], axis=1).iloc[0]
+    runs, _ = mnist(model=["mlp"], hidden=[100], seed=[0])
+    rows = [("a", metric, 0, value + changes.get(metric.split("/")[1], 0.0)) for metric, value in published.items()]
+    return runs, pd.DataFrame(rows, columns=["run_id", "metric", "step", "value"])
+
+
+def test_the_network_is_held_to_the_last_digit_of_each_figure():
+    assert outcome(MNIST_NETWORK, *network(error=2e-5, weight1_norm=4e-7, loss=4e-6)) == "PASS"
+    assert outcome(MNIST_NETWORK, *network(weight1_norm=1e-6)) == "FAIL"
+    assert outcome(MNIST_NETWORK, *network(loss=1e-5)) == "FAIL"
+    assert outcome(MNIST_NETWORK_ERROR, *network(weight1_norm=1.0)) == "PASS"
+    assert outcome(MNIST_NETWORK_ERROR, *network(error=1e-5)) == "FAIL"
+    runs, history = network()
+    for other in ({"hidden": [50]}, {"seed": [1]}, {"model": ["linear"]}):
+        assert outcome(MNIST_NETWORK, runs.assign(**other), history) is None
 
 
 def best_constants(mean_distance, median_distance, loss):

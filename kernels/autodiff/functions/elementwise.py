@@ -14,6 +14,12 @@ if TYPE_CHECKING:
     from kernels.autodiff.tensor import Tensor
 
 
+def _size(x: NDArray[Any]) -> NDArray[Any]:
+    """|x|; of a complex x that or −x, so that a complex step goes through it."""
+    size: NDArray[Any] = np.abs(x) if x.dtype.kind != "c" else np.where(x.real < 0, -x, x)
+    return size
+
+
 @function
 def exp(a: Tensor) -> Ruled:
     """eᵃ, its own derivative"""
@@ -60,7 +66,7 @@ def tanh(a: Tensor) -> Ruled:
 def sigmoid(a: Tensor) -> Ruled:
     """σ(a) = 1/(1 + e⁻ᵃ), by whichever of its two forms does not overflow: σ(1 − σ)"""
     x = a.array
-    e = np.exp(-np.abs(x))
+    e = np.exp(-_size(x))
     return np.where(x.real >= 0, 1, e) / (1 + e), (lambda g, out: g * (out * (1 - out)),)
 
 
@@ -68,7 +74,7 @@ def sigmoid(a: Tensor) -> Ruled:
 def softplus(a: Tensor) -> Ruled:
     """ln(1 + eᵃ) = max(a, 0) + ln(1 + e^−|a|): σ(a)"""
     x = a.array
-    return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x))), (lambda g, _: g * a.sigmoid(),)
+    return np.maximum(x, 0) + np.log1p(np.exp(-_size(x))), (lambda g, _: g * a.sigmoid(),)
 
 
 @function
