@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 import pytest
 
@@ -16,14 +15,12 @@ from experiments.claims.train import (
     REGRESSION,
 )
 from experiments.constant import Constant
-from experiments.gradients import Gradients
 from experiments.likelihood import Likelihood
 from harness.report.verdicts import judge
 
 EMPTY = pd.DataFrame(columns=["run_id", "metric", "step", "value"])
 L2_MEAN, L1_MEDIAN = Constant.claims
 (LOSS_IS_NOISE,) = Likelihood.claims
-(SOFTMAX_BATCH,) = Gradients.claims
 
 
 def outcome(claim, runs, history=EMPTY):
@@ -137,17 +134,3 @@ def test_a_loss_that_is_not_its_noise_fails():
     assert outcome(LOSS_IS_NOISE, runs) == "PASS"
     assert outcome(LOSS_IS_NOISE, runs.assign(**{"model/own_misfit": 1e-6})) == "FAIL"
     assert outcome(LOSS_IS_NOISE, runs.drop(columns="model/own_misfit")) is None
-
-
-def test_a_wrong_gradient_fails():
-    runs = pd.DataFrame(
-        {
-            "loss": ["softmax"] * 2, "layout": ["rows"] * 2, "dtype": ["float32", "float64"],
-            "model/formula_error": [1e-7, 1e-15], "model/difference_error": [np.nan, 1e-10],
-        }
-    )  # fmt: skip
-    assert outcome(SOFTMAX_BATCH, runs) == "PASS"
-    assert outcome(SOFTMAX_BATCH, runs.assign(**{"model/formula_error": [1e-7, 1e-7]})) == "FAIL"
-    assert outcome(SOFTMAX_BATCH, runs.assign(**{"model/difference_error": [np.nan, 1e-3]})) == "FAIL"
-    assert outcome(SOFTMAX_BATCH, runs[:1].drop(columns="model/difference_error")) == "PASS"
-    assert outcome(SOFTMAX_BATCH, runs.assign(loss="huber")) is None
