@@ -7,8 +7,8 @@
 
 What one thread does, several can do as well, the others idle: where they get into each other's way, its rate is theirs.
 `measured(threads)` takes them in a process of its own, once: BLAS's threads go on spinning for a while after their work,
-and would slow down whatever is timed next. What shares a machine with others has no rate to keep: `reading` and
-`multiplying` are the same work to be timed again beside what is held against it.
+and would slow down whatever is timed next. What shares a machine with others has no rate to keep: `reading`, `adding`
+and `multiplying` are the same work to be timed again beside what is held against it.
 
 Sources: J. D. McCalpin, Memory bandwidth and machine balance, 1995; S. Williams et al., Roofline, 2009,
 doi:10.1145/1498765.1498785.
@@ -36,6 +36,7 @@ from kernels._jit import named, once, parallel
 from kernels.signatures import Kernel, reads, writes
 
 READ_BYTES = 1 << 28
+TRIAD_BYTES = 3 * READ_BYTES
 SQUARE = 1024
 GEMM_FLOP = 2 * SQUARE**3
 REGIONS = 1000
@@ -72,6 +73,12 @@ def reading() -> Callable[[], object]:
     """A call that reads `READ_BYTES` of memory, more than any cache holds, by as many threads as Numba has."""
     x = np.ones(READ_BYTES // 4, np.float32)
     return lambda: _read()(x)
+
+
+def adding() -> Callable[[], object]:
+    """A call of the triad, which moves `TRIAD_BYTES` through memory, by as many threads as Numba has."""
+    a, b, c = (np.ones(READ_BYTES // 4, np.float32) for _ in range(3))
+    return lambda: _triad()(a, b, c, np.float32(0.5))
 
 
 def multiplying(dtype: DTypeLike) -> Callable[[], object]:
@@ -114,8 +121,7 @@ def _rates(count: int) -> Ceilings:
     """What so many threads do, all at work."""
     with working(count):
         read = READ_BYTES / _shortest(reading())
-        a, b, c = (np.ones(READ_BYTES // 4, np.float32) for _ in range(3))
-        triad = 3 * READ_BYTES / _shortest(lambda: _triad()(a, b, c, np.float32(0.5)))
+        triad = TRIAD_BYTES / _shortest(adding())
         sgemm, dgemm = (GEMM_FLOP / _shortest(multiplying(dtype)) for dtype in (np.float32, np.float64))
         fork = _shortest(lambda: _fork()(REGIONS, count)) / REGIONS
     return Ceilings(count, read, triad, sgemm, dgemm, fork)

@@ -134,6 +134,22 @@ def abreast(now, before, weights, ends, start, stop, first, last):
                 to[i] = own * middle[i] + near * (left[i] + right[i]) - to[i]
 
 
+@inline
+def flat(now, before, weights, ends, start, stop):
+    """One step of cells start … stop − 1 of all pulses: in memory one row, whose neighbours are as far away as there are pulses."""
+    own, near = weights[0], weights[1]
+    cells, pulses = now.shape
+    low, high = max(start, 1) * pulses, min(stop, cells - 1) * pulses
+    row, other = now.reshape(cells * pulses), before.reshape(cells * pulses)
+    middle, left, right = row[low:high], row[low - pulses : high - pulses], row[low + pulses : high + pulses]
+    to = other[low:high]
+    for i in range(to.size):
+        to[i] = own * middle[i] + near * (left[i] + right[i]) - to[i]
+    for j in (0, cells - 1):
+        if start <= j < stop:
+            abreast(now, before, weights, ends, j, j + 1, 0, pulses)
+
+
 @once
 def _leap(rows: bool, kept: bool, dtype: np.dtype[Any]) -> Kernel:
     """`(now, before, weights, steps, ends)`: all in place, the two arrays in turns."""
@@ -161,7 +177,10 @@ def _leap(rows: bool, kept: bool, dtype: np.dtype[Any]) -> Kernel:
         for block in prange(-(-pulses // width)):
             a, b = now, before
             for _ in range(steps):
-                abreast(a, b, weights, ends, 0, cells, block * width, min(pulses, (block + 1) * width))
+                if pulses <= width:
+                    flat(a, b, weights, ends, 0, cells)
+                else:
+                    abreast(a, b, weights, ends, 0, cells, block * width, min(pulses, (block + 1) * width))
                 a, b = b, a
 
     def columns_passed(now, before, weights, steps, ends):
@@ -170,7 +189,7 @@ def _leap(rows: bool, kept: bool, dtype: np.dtype[Any]) -> Kernel:
         a, b = now, before
         for _ in range(steps):
             for block in prange(-(-cells // height)):
-                abreast(a, b, weights, ends, block * height, min(cells, (block + 1) * height), 0, pulses)
+                flat(a, b, weights, ends, block * height, min(cells, (block + 1) * height))
             a, b = b, a
 
     real = real_type(dtype)

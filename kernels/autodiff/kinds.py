@@ -32,13 +32,23 @@ def set_default_dtype(dtype: DTypeLike) -> None:
 
 def together(given: Sequence[Any]) -> Sequence[Tensor]:
     """The inputs of one function as tensors: numbers, and whole numbers beside floats, take the float type of the others."""
-    kind = None
+    kind, plain = None, True
     for x in given:
-        if not isinstance(x, tensors.Tensor) or (kind is not None and x.array.dtype is not kind):
-            break
-        kind = x.array.dtype
-    else:
-        return given  # as nearly always
+        if isinstance(x, tensors.Tensor):
+            if kind is not None and x.array.dtype is not kind:
+                break
+            kind = x.array.dtype
+        else:
+            plain = False
+            if type(x) not in (int, float) and not (
+                type(x) is np.ndarray and (x.dtype is kind or x.dtype.kind in "biu")
+            ):
+                break
+    else:  # as nearly always: there is little to ask
+        if plain:
+            return given
+        if kind is not None and kind.kind == "f":
+            return [_as(x, kind) for x in given]
     common = _common(given)
     return [_as(x, common) for x in given]
 

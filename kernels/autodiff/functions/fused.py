@@ -28,16 +28,21 @@ def cross_entropies(logits: Tensor, labels: NDArray[Any]) -> Ruled:
         raise ValueError(
             f"target: {labels.dtype} in {labels.min()}..{labels.max()}; should be whole numbers in 0..{k - 1}"
         )
-    at = (*np.indices(labels.shape, sparse=True), labels)
+    at = (np.arange(len(labels)), labels) if labels.ndim else (labels,)
     off = h - h.max(axis=-1, keepdims=True)
+    powers = np.exp(off)
+    total = powers.sum(axis=-1, keepdims=True)
 
     def delta(g: Tensor, _: Tensor) -> Tensor:
-        z = logits.softmax(-1)
-        onehot = np.zeros_like(h)
-        onehot[at] = 1
-        return g.unsqueeze(-1) * (z - onehot)
+        if is_grad_enabled():  # it is to be differentiated itself
+            onehot = np.zeros_like(h)
+            onehot[at] = 1
+            return g.unsqueeze(-1) * (logits.softmax(-1) - onehot)
+        z: NDArray[Any] = powers / total
+        z[at] -= 1
+        return g.unsqueeze(-1) * z
 
-    return np.log(np.exp(off).sum(axis=-1)) - off[at], (delta,)
+    return np.log(total[..., 0]) - off[at], (delta,)
 
 
 def objective(

@@ -27,11 +27,10 @@ def permute(a: Tensor, dims: Sequence[int]) -> Ruled:
     return a.array.transpose(dims), (lambda g, _: g.permute(*back),)
 
 
-def transpose(a: Tensor, dim0: int, dim1: int) -> Tensor:
+@function
+def transpose(a: Tensor, dim0: int, dim1: int) -> Ruled:
     """Two axes exchanged"""
-    dims = list(range(a.ndim))
-    dims[dim0], dims[dim1] = dims[dim1], dims[dim0]
-    return permute(a, dims)
+    return a.array.swapaxes(dim0, dim1), (lambda g, _: transpose(g, dim0, dim1),)
 
 
 @function
