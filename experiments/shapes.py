@@ -69,6 +69,7 @@ class Shapes(Experiment):
         ),
         Claim("loss-delta", "δ is the slope of the loss, for each logit", "notes 1, section 7.2", _slope),
     )
+    foremost: ClassVar[tuple[str, ...]] = ("model/slope_misfit",)
     figures: ClassVar[tuple[Figure, ...]] = (
         Curve("profile/loss", "Losses of a residual", x="profile/residual", by=("loss",)),
         Curve("profile/delta", "Their deltas: how hard a residual pulls", x="profile/residual", by=("loss",)),

@@ -32,6 +32,8 @@ Probability = Annotated[float, Ge(0), Le(1)]
 DIVERGED = "train/diverged"
 # The step of what holds of the whole run: MLflow draws a metric that has step 0 alone as a bar, any other as a curve.
 WHOLE_RUN = 0
+# Sections of what a run tabulates step by step: functions and fields. Figures have them, tables of runs do not.
+TABULATED = ("profile/", "field/")
 # In a table, what a run does not have.
 NONE = "–"
 

@@ -71,7 +71,8 @@ def curve(figure: Curve, runs: pd.DataFrame, history: pd.DataFrame, every: pd.Da
     drawn.update_yaxes(title_text=figure.y, col=1)
     for text, level in figure.ideal.items():
         drawn.add_hline(level, line=MARK, label={"text": text, "textposition": "end", "yanchor": "bottom"})
-    tried = runs[figure.x].dropna() if figure.x in runs else data["_x"]
+    of_runs = figure.x in runs and not _tabulated(figure, history)
+    tried = runs[figure.x].dropna() if of_runs else data["_x"]
     for text, place in figure.vertical.items():
         if tried.min() <= place <= tried.max():
             drawn.add_vline(place, line=MARK, label={"text": text, **AT_THE_TOP})
@@ -90,8 +91,7 @@ def _points(figure: Curve, runs: pd.DataFrame, history: pd.DataFrame) -> pd.Data
     kept = runs if figure.with_diverged else runs[~diverged(runs)]
     wanted = {figure.y: "_y", **({figure.theory: "_theory"} if figure.theory else {})}
     wanted |= {name: name for name in figure.interval or ()}
-    tabulated = bool(history.loc[history["metric"] == figure.x, "step"].max() > WHOLE_RUN)
-    if figure.x == "step" or tabulated:
+    if figure.x == "step" or _tabulated(figure, history):
         names = wanted if figure.x == "step" else {figure.x: "_x", **wanted}
         long = history[history["metric"].isin(names)]
         wide = long.pivot_table(index=["run_id", "step"], columns="metric", values="value").rename(columns=names)
@@ -104,6 +104,11 @@ def _points(figure: Curve, runs: pd.DataFrame, history: pd.DataFrame) -> pd.Data
     if not {"_x", "_y"} <= set(data):
         return None
     return data.dropna(subset=["_x", "_y"])
+
+
+def _tabulated(figure: Curve, history: pd.DataFrame) -> bool:
+    """Whether x is a metric that runs have at many steps."""
+    return bool(history.loc[history["metric"] == figure.x, "step"].max() > WHOLE_RUN)
 
 
 def _says_the_same(key: str, x: str, runs: pd.DataFrame) -> bool:

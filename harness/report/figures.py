@@ -115,7 +115,8 @@ def _bars(figure: Bars, runs: pd.DataFrame, every: pd.DataFrame) -> go.Figure | 
     if data.empty:
         return None
     by = [key for key in figure.by if key in runs] or axes(runs, but=[figure.x])
-    log_y = figure.log_y and bool((data[figure.y] > 0).all())
+    values = data[figure.y]
+    log_y = figure.log_y and bool((values >= 0).all() and (values > 0).any())  # a bar of 0 has no height
     drawn = go.Figure()
     looks = looks_of(every, data, by)
     for name, group in groups(data, by):
@@ -130,7 +131,7 @@ def _bars(figure: Bars, runs: pd.DataFrame, every: pd.DataFrame) -> go.Figure | 
             )
         )  # fmt: skip
     drawn.update_xaxes(title_text=figure.x, type="category")
-    drawn.update_yaxes(title_text=figure.y, **axis(data[figure.y], log_y))
+    drawn.update_yaxes(title_text=figure.y, **axis(values[values > 0] if log_y else values, log_y))
     drawn.update_layout(barmode="group", legend_title_text=" · ".join(by), showlegend=bool(by))
     return drawn
 

@@ -16,6 +16,7 @@ from harness.config import locate
 from harness.contract import (
     DIVERGED,
     NONE,
+    TABULATED,
     Experiment,
     Interval,
     Verdict,
@@ -112,9 +113,12 @@ def columns(runs: pd.DataFrame) -> list[str]:
 
 
 def metrics_of(target: str) -> list[str]:
-    """The metrics that tables show: the experiment's foremost, then those that it has figures of."""
+    """The metrics that tables show: the experiment's foremost, then those that it has figures of, but for what runs tabulate."""
     experiment: type[Experiment] = locate(target)
-    return list(dict.fromkeys([*experiment.foremost, *(metric_of(figure) for figure in experiment.figures)]))
+    drawn = [metric_of(figure) for figure in experiment.figures]
+    return list(
+        dict.fromkeys([*experiment.foremost, *(metric for metric in drawn if not metric.startswith(TABULATED))])
+    )
 
 
 def _rows(runs: pd.DataFrame, shown: list[str], experiment: str) -> list[dict[str, object]]:

@@ -6,6 +6,7 @@ import json
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 from drawings import NONE, expected_band, history_of, lines, runs_of
 
@@ -167,3 +168,21 @@ def test_a_setting_that_is_the_axis_by_another_name_makes_no_lines():
 def test_lines_of_a_single_dot_each_are_no_curve():
     runs = runs_of(batch_size=[1, 10, 100])
     assert draw(Curve("train/loss", "t", x="batch_size", by=("batch_size",)), runs, history_of(runs)) is None
+
+
+def test_a_tabulated_function_is_drawn_over_all_that_it_was_tabulated_for():
+    """Vertical lines show what was tried: of a function, the places it is tabulated at, and not the last of them."""
+    places = [1e-6, 1e-4, 1e-2]
+    rows = [
+        ("a", f"profile/{name}", step, value)
+        for step, x in enumerate(places)
+        for name, value in (("x", x), ("y", x * x))
+    ]
+    history = pd.DataFrame(rows, columns=["run_id", "metric", "step", "value"])
+    runs = pd.DataFrame({"run_id": ["a"], "name": ["a"], "profile/x": [places[-1]], "profile/y": [places[-1] ** 2]})
+    figure = draw(
+        Curve("profile/y", "f", x="profile/x", log_x=True, log_y=True, vertical={"half": 1e-4}), runs, history
+    )
+    low, high = figure.layout.xaxis.range
+    assert low < -6 < -2 < high
+    assert [shape.x0 for shape in figure.layout.shapes] == [1e-4]

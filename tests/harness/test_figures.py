@@ -225,3 +225,12 @@ def test_axes_are_what_varies_but_repeats():
     runs = runs_of(loss=["a", "b"], seed=[0, 1], epochs=[10])
     assert axes(runs) == ["loss"]
     assert axes(runs, but=["loss"]) == []
+
+
+def test_bars_of_nothing_leave_a_logarithmic_axis_to_the_others():
+    """An error of exactly 0 has no bar there; a negative number has no logarithm, and all are drawn as they are."""
+    runs = runs_of(layout=["columns", "rows"]).assign(**{"model/error": [0.0, 1e-12]})
+    figure = Bars("model/error", "layout", "t", log_y=True)
+    assert draw(figure, runs, NONE).layout.yaxis.type == "log"
+    assert draw(figure, runs.assign(**{"model/error": [-1.0, 1e-12]}), NONE).layout.yaxis.type == "linear"
+    assert draw(figure, runs.assign(**{"model/error": [0.0, 0.0]}), NONE).layout.yaxis.type == "linear"
