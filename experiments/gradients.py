@@ -64,7 +64,7 @@ class Gradients(Experiment):
         Curve(
             "profile/error", "Too large a step leaves out what bends, too small a one subtracts like from like",
             x="profile/step", by=("form", "dtype"), panels="dtype", log_x=True, log_y=True,
-            vertical={"√ε": EPS ** (1 / 2), "∛ε": EPS ** (1 / 3)},
+            vertical={"√ε₆₄": EPS ** (1 / 2), "∛ε₆₄": EPS ** (1 / 3)},
         ),
         Bars("model/error", "form", "Error of a gradient, of its largest entry", by=("dtype",), log_y=True),
         Bars("time/gradient_s", "form", "Seconds for a whole gradient", by=("loss",), log_y=True),
