@@ -207,12 +207,27 @@ class Front:
     by: tuple[str, ...] = ()
 
 
-Figure = Curve | HeatMap | Bars | Roofline | Front
+@dataclass(frozen=True)
+class Field:
+    """Metric `z` over the metrics `x` and `t`, all three tabulated step by step; a panel for each run, up to six.
+
+    `profiles`: z against x, a line for each of a few times t; `map`: z as colours, x across, t up; `animation`: z against x as t
+    goes on. The runs are those of one seed: a field has no median.
+    """
+
+    z: str
+    x: str
+    t: str
+    title: str
+    form: Literal["profiles", "map", "animation"] = "map"
+
+
+Figure = Curve | HeatMap | Bars | Roofline | Front | Field
 
 
 def metric_of(figure: Figure) -> str:
     """The metric that a figure is of."""
-    return figure.z if isinstance(figure, HeatMap) else figure.y
+    return figure.z if isinstance(figure, (HeatMap, Field)) else figure.y
 
 
 @dataclass(frozen=True)

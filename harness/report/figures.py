@@ -1,4 +1,4 @@
-"""The figures that experiments ask for, drawn with plotly: curves, heat maps, bars, rooflines, Pareto fronts.
+"""The figures that experiments ask for, drawn with plotly: curves, heat maps, bars, rooflines, Pareto fronts, fields.
 
 One rule for all: what is shown is the median over seeds, with the interval of the median from order statistics, which
 is the seeds' whole range where there are fewer than six. It is the same on a logarithmic axis, and never leaves what was
@@ -13,8 +13,9 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from harness.contract import Bars, Curve, Figure, Front, HeatMap, Roofline, label
+from harness.contract import Bars, Curve, Field, Figure, Front, HeatMap, Roofline, label
 from harness.report.curves import curve
+from harness.report.fields import field
 from harness.report.fronts import front
 from harness.report.looks import (
     DASHES,
@@ -44,6 +45,8 @@ def draw(
         drawn = _heat_map(figure, runs)
     elif isinstance(figure, Front):
         drawn = front(figure, runs, every)
+    elif isinstance(figure, Field):
+        drawn = field(figure, runs, history)
     else:
         drawn = _bars(figure, runs, every) if isinstance(figure, Bars) else _roofline(figure, runs, every)
     if drawn is None:

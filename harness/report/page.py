@@ -62,7 +62,7 @@ def html(
         {
             "title": d.title,
             "part": d.part,
-            "html": d.figure.to_html(full_html=False, include_plotlyjs=False, config=CONFIG),
+            "html": d.figure.to_html(full_html=False, include_plotlyjs=False, config=CONFIG, auto_play=False),
         }
         for d in drawings
     ]
