@@ -49,8 +49,8 @@ class Wave(Experiment):
     pulses, log₂ of the error over that with half the step; at C = 1 `model/error_of_bound`, the error as a share of what rounding
     may do, instead. `model/dispersion_error`: of ω, for 32 wavenumbers, as a share; `model/energy_of_bound`: the largest change of
     energy as a share of what rounding may do. Past C = 1 what grows instead: `model/growth`, the factor of a step, and
-    `model/predicted_growth`. `profile/…` tabulates phase velocities over κh, or what grows over steps; with `pictures`,
-    `field/…` is the first pulse over x and t.
+    `model/predicted_growth`. `profile/…` tabulates phase velocities over κh, or what grows over steps; with `pictures`
+    nothing is measured, and `field/…` is the first pulse over x and t.
     """
 
     layout: Layout
@@ -116,6 +116,9 @@ class Wave(Experiment):
         if self.courant > 1:
             yield from self._growing()
             return
+        if self.pictures:
+            yield from self._pictured()
+            return
         errors, drift = self._sent(self.cells)
         steps, per_width = self._steps(self.cells), 1 / (math.sqrt(self.a) * self._h(self.cells))
         eps = float(np.finfo(self.dtype).eps)
@@ -137,14 +140,11 @@ class Wave(Experiment):
         kh, turned = self._turned()
         expected = waves.phase(kh, self.courant)
         metrics["model/dispersion_error"] = float(np.abs(turned / expected - 1).max())
-        if self.pictures:
-            yield from self._pictured()
-        else:
-            for step, (wave, *velocities) in enumerate(
-                zip(kh, turned / (self.courant * kh), expected / (self.courant * kh), strict=True)
-            ):
-                names = ("profile/phase_velocity", "profile/predicted_phase_velocity")
-                yield Row(step, {"profile/kh": float(wave), **dict(zip(names, map(float, velocities), strict=True))})
+        for step, (wave, *velocities) in enumerate(
+            zip(kh, turned / (self.courant * kh), expected / (self.courant * kh), strict=True)
+        ):
+            names = ("profile/phase_velocity", "profile/predicted_phase_velocity")
+            yield Row(step, {"profile/kh": float(wave), **dict(zip(names, map(float, velocities), strict=True))})
         yield Row(WHOLE_RUN, metrics)
 
     @property
@@ -206,11 +206,11 @@ class Wave(Experiment):
     def _looks(self, cells: int) -> NDArray[np.int64]:
         """Steps at which there is something to see, at the same times for twice the cells."""
         steps = self._steps(self.cells)
-        return np.unique(np.linspace(1, steps, LOOKS + 1).round().astype(np.int64)) * (cells // self.cells)
+        return np.asarray(np.unique(np.linspace(1, steps, LOOKS + 1).round().astype(np.int64)) * (cells // self.cells))
 
     def _late(self, looks: NDArray[np.int64]) -> NDArray[np.int64]:
         """Those of the last quarter: at a single one, a pulse that meets its mirror image may have no error to speak of."""
-        return looks[looks >= 0.75 * looks[-1]]
+        return np.asarray(looks[looks >= 0.75 * looks[-1]])
 
     def _sent(self, cells: int) -> tuple[Array, float]:
         """The largest late error of each pulse, and the largest change of energy on the way, as shares."""

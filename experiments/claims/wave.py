@@ -50,11 +50,11 @@ def _order(runs: pd.DataFrame, history: pd.DataFrame) -> Evidence | None:
     if mine.empty:
         return None
     return Evidence(
-        quantity="log₂ of the error against d'Alembert's formula over that with half the step, of each pulse",
+        quantity="log₂ of the largest late error against d'Alembert's formula over that with half the step, of each pulse",
         predicted=2.0,
         samples=[*mine["model/least_order"], *mine["model/most_order"]],
         accept=NEAR_TWO,
-        conditions=f"{_what(mine)}; {RESOLVED} cells or more to a width 1/√a; least and largest order of each run",
+        conditions=f"{_what(mine)}; {RESOLVED} cells or more to a width 1/√a; late: the last quarter; each run's least and largest",
         details=_table(mine, "min", "model/least_order", "model/most_order"),
     )
 
@@ -64,7 +64,7 @@ def _error(runs: pd.DataFrame, history: pd.DataFrame) -> Evidence | None:
     if mine.empty:
         return None
     return Evidence(
-        quantity="error against d'Alembert's formula ÷ h²(1 − C²)/24 · |vt(L‴ − R‴) − ∂²ψ_G/∂x²|, what theory says of it",
+        quantity="largest late error against d'Alembert's formula ÷ h²(1 − C²)/24 · |vt(L‴ − R‴) − ∂²ψ_G/∂x²|",
         predicted=1.0,
         samples=(mine["model/error"] / mine["model/predicted_error"]).tolist(),
         accept=NEAR,
@@ -78,7 +78,7 @@ def _exact(runs: pd.DataFrame, history: pd.DataFrame) -> Evidence | None:
     if mine.empty:
         return None
     return Evidence(
-        quantity="error against d'Alembert's formula at C = 1, as a share of the largest |ψ(x, 0)|, ÷ (steps² × ε)",
+        quantity="largest late error against d'Alembert's formula at C = 1, as a share of the largest |ψ(x, 0)|, ÷ (steps² × ε)",
         predicted=0.0,
         samples=mine["model/error_of_bound"].tolist(),
         accept=(0.0, 1.0),
