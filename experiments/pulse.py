@@ -49,7 +49,7 @@ class Pulse(Experiment):
     step the error of central differences falls. `profile/…`: those errors, step by step.
     """
 
-    shape: Shape | Literal["any"] = "lorentzian"
+    shape: Literal[Shape, "any"] = "lorentzian"
     motion: Motion = "steady"
     a: Positive = 10.0
     speed: Positive = 3.0
