@@ -74,6 +74,7 @@ def test_libraries_step_as_a_loop_over_cells_does(library, layout):
             )
 
 
+@pytest.mark.slow
 def test_another_answer_is_no_race(monkeypatch):
     monkeypatch.setitem(wave_race.PEERS, "numpy", OtherCourant)
     with pytest.raises(ValueError, match=r"library: numpy's pulses are up to .* away; should be the same"):
