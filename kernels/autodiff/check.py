@@ -98,6 +98,8 @@ def check_gradient(
     Raises GradientError with the worst entries, each with where it is, what it should be, and by how much it is wrong; or with the
     shape that a gradient has and should have.
     """
+    if not rtol >= 0:
+        raise ValueError(f"rtol: {rtol}; should be at least 0")
     xs = list(x) if _several(x) else [x]
     points = [np.array(part, np.float64) for part in xs]
     value, gradients = _own(f, points, seed)

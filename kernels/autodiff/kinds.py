@@ -66,4 +66,8 @@ def _common(given: Sequence[Any]) -> np.dtype[Any]:
 def _as(x: Any, kind: np.dtype[Any]) -> Tensor:
     if isinstance(x, tensors.Tensor):
         return x if x.array.dtype.kind in "fc" or x.array.dtype == kind else tensors.Tensor.of(x.array.astype(kind))
+    if x is None:  # which NumPy takes for NaN
+        raise TypeError(
+            "an input is None; should be a tensor, an array or a number (a function that returns nothing gives None)"
+        )
     return tensors.Tensor.of(np.asarray(x) if isinstance(x, complex) else np.array(x, kind))

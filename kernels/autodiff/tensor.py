@@ -175,6 +175,9 @@ class Tensor(Methods):
     def __index__(self) -> int:
         return self.array.__index__()
 
+    def __format__(self, form: str) -> str:
+        return format(self.item(), form) if self.ndim == 0 else object.__format__(self, form)
+
     def __repr__(self) -> str:
         text = np.array2string(self.array, precision=4, separator=", ", prefix="tensor(")
         kind = "" if self.dtype in (default_dtype(), np.int64, np.bool_) else f", dtype={self.dtype}"

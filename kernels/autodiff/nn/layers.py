@@ -112,6 +112,8 @@ class Sequential(Module):
 
     def __init__(self, *modules: Module) -> None:
         for i, module in enumerate(modules):
+            if not isinstance(module, Module):
+                raise TypeError(f"Sequential: number {i} is {module!r}; should be a module, made by a call: nn.ReLU()")
             setattr(self, str(i), module)
 
     def forward(self, input: Any) -> Any:

@@ -142,3 +142,8 @@ def test_kinks_are_warned_of_and_any_slope_between_is_right():
 def test_a_function_of_no_tensor_is_refused():
     with pytest.raises(TypeError, match="f: gives a float; should give a tensor"):
         check_gradient(lambda x: 1.0, np.ones(2))
+
+
+def test_a_tolerance_below_nothing_is_refused():
+    with pytest.raises(ValueError, match="rtol: -1; should be at least 0"):
+        autodiff.check_gradient(lambda x: x.sum(), np.ones(2), rtol=-1)

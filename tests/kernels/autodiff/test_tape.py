@@ -242,3 +242,22 @@ def test_the_engine_is_short():
     lines = [line for module in core for line in Path(module.__file__).read_text().splitlines() if line.strip()]
     assert len(lines) <= 300
     assert tape.pull_back is not None
+
+
+def test_a_single_number_is_formatted_as_one():
+    loss = torch.tensor(0.25, requires_grad=True) * 3
+    assert f"{loss:.3f} {loss}" == "0.750 0.75"
+    with pytest.raises(TypeError, match="unsupported format string"):
+        format(torch.ones(2), ".3f")
+
+
+def test_nothing_is_no_number():
+    for call in (lambda: torch.ones(2) + None, lambda: torch.where([True], None, 1.0)):
+        with pytest.raises(TypeError, match="an input is None; should be a tensor"):
+            call()
+
+
+def test_what_is_no_module_is_not_one_of_several():
+    for wrong in (3, torch.nn.ReLU):
+        with pytest.raises(TypeError, match=r"Sequential: number 1 is .*; should be a module, made by a call"):
+            torch.nn.Sequential(torch.nn.ReLU(), wrong)
