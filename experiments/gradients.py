@@ -150,13 +150,14 @@ class Gradients(Experiment):
     def _differences(self, entries: list[tuple[int, int]], h: float) -> Array:
         """One-sided or central differences of the backend's mean loss, each by the step that θ really made."""
         X, y, theta = self._problem
-        here = self._passes.value_and_grad(X, y, theta)[0]
+        central = self.form == "central"
+        here = np.nan if central else self._passes.value_and_grad(X, y, theta)[0]
         found = []
         for entry in entries:
             up, down = theta.copy(), theta.copy()
             up[entry] += h
             above, below = self._passes.value_and_grad(X, y, up)[0], here
-            if self.form == "central":
+            if central:
                 down[entry] -= h
                 below = self._passes.value_and_grad(X, y, down)[0]
             made = float(up[entry]) - float(down[entry])

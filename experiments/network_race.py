@@ -16,6 +16,7 @@ from threadpoolctl import threadpool_limits
 
 from experiments.arms import Entrant, racing
 from experiments.ratios import of_rounds
+from experiments.workload import check_threads
 from harness.contract import (
     WHOLE_RUN,
     Bars,
@@ -160,8 +161,7 @@ class NetworkRace(Experiment):
     )
 
     def check(self) -> None:
-        if self._threads > threads.available():
-            raise LeftOut(f"threads: more than there are; should be in 1..{threads.available()}, what this process has")
+        check_threads(self._threads)
         if importlib.util.find_spec("torch") is None:
             raise LeftOut("network_race: PyTorch is not installed: pip install -e '.[peers]'")
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from experiments.arms import Entrant, racing
 from experiments.memory import check_fits
 from experiments.ratios import of_rounds
+from experiments.workload import check_threads
 from harness.contract import (
     WHOLE_RUN,
     Bars,
@@ -216,8 +217,7 @@ class WaveRace(Experiment):
     def check(self) -> None:
         if self.cells < 3:
             raise ValueError(f"cells: {self.cells}; should be at least 3")
-        if self._threads > threads.available():
-            raise LeftOut(f"threads: more than there are; should be in 1..{threads.available()}, what this process has")
+        check_threads(self._threads)
         if importlib.util.find_spec(self.library) is None:
             raise LeftOut(f"library: {self.library} is not installed: pip install -e '.[peers]'")
         check_fits(f"pulses={self.pulses}, cells={self.cells}", self._bytes, processes=4, what="ψ")

@@ -103,6 +103,12 @@ class Workload:
         }
 
 
+def check_threads(count: int) -> None:
+    """Raise LeftOut where there are not so many threads here."""
+    if count > threads.available():
+        raise LeftOut(f"threads: more than there are; should be in 1..{threads.available()}, what this process has")
+
+
 @dataclass(frozen=True)
 class Timed(Experiment):
     """An experiment that times a piece of work: what there is to set."""
@@ -134,8 +140,7 @@ class Timed(Experiment):
 
     def check_threads(self) -> None:
         """Raise LeftOut where there are not so many threads here: by the same line for all that ask for too many."""
-        if self.thread_count > threads.available():
-            raise LeftOut(f"threads: more than there are; should be in 1..{threads.available()}, what this process has")
+        check_threads(self.thread_count)
 
 
 @dataclass(frozen=True, kw_only=True)
