@@ -122,7 +122,7 @@ def test_an_override_holds_where_the_value_was_null():
 
 def test_an_override_of_the_tour_reaches_what_is_null():
     threads = {(p.grid, p.config.get("threads", "none")) for p in expansion("+sweep=tour", "threads=1")}
-    with_threads = {"losses_and_noises", "batch_and_step", "layouts", "passes"}
+    with_threads = {"losses_and_noises", "batch_and_step", "layouts", "passes", "network"}
     assert {grid for grid, value in threads if value == 1} == with_threads
     assert {value for grid, value in threads if grid not in with_threads} == {"none"}
 
