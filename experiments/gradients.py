@@ -193,12 +193,16 @@ class Gradients(Experiment):
         if self.form == "kernel":
             deltas = self.loss.deltas(H, y)
         elif self.form == "autodiff":
-            (grad,) = autodiff.grad(autodiff.functional.cross_entropy(t := Tensor.of(H).requires_grad_(), y, "sum"), t)
+            (grad,) = autodiff.grad(
+                autodiff.functional.cross_entropy(t := Tensor.of(H).requires_grad_(), y, reduction="sum"), t
+            )
             assert grad is not None
             deltas = grad.array
         else:
             steps = [H + 1j * TINY_STEP * unit for unit in np.eye(H.shape[1], dtype=H.dtype)]
-            columns = [autodiff.functional.cross_entropy(Tensor.of(step), y, "none").array.imag for step in steps]
+            columns = [
+                autodiff.functional.cross_entropy(Tensor.of(step), y, reduction="none").array.imag for step in steps
+            ]
             deltas = np.stack(columns, axis=1) / TINY_STEP
         return float(np.abs(deltas - exactly.softmax_deltas(H, y)).max())
 

@@ -52,7 +52,7 @@ def logistic(loss: Loss, H: Tensor, y: Array) -> Tensor:
 
 def softmax(loss: Loss, H: Tensor, y: Array) -> Tensor:
     """log Σ eʰ − h_y"""
-    return F.cross_entropy(H, y, "sum")
+    return F.cross_entropy(H, y, reduction="sum")
 
 
 def multinomial(loss: Loss, H: Tensor, y: Array) -> Tensor:

@@ -33,6 +33,13 @@ DOMAINS = {
     "off_zero": lambda z: np.asarray(z) + 0.3 * np.sign(z),
 }
 
+
+def assigned(y, b):
+    """y, with b in its first row."""
+    y[0] = b
+    return y
+
+
 CASES = {
     "add": Case(lambda t, a, b: a + b, TWO),
     "subtract": Case(lambda t, a, b: a - b, TWO),
@@ -48,6 +55,17 @@ CASES = {
         [((3, 4), (4, 2)), ((2, 3, 4), (4, 5)), ((3, 4), (2, 4, 2)), ((2, 1, 3, 4), (3, 4, 2)), ((4,), (4,)), ((4,), (4, 3)),
          ((3, 4), (4,)), ((2, 3, 4), (4,)), ((4,), (2, 4, 3))],
     ),
+    "einsum": Case(
+        lambda t, a, b: t.einsum("mn,nk->km", a, b),
+        [((3, 4), (4, 2)), ((1, 1), (1, 1)), ((2, 2), (2, 2)), ((4, 1), (1, 3)), ((1, 5), (5, 1))],
+    ),
+    "einsum_batched": Case(
+        lambda t, a, b, c: t.einsum("bij,bjk,i", a, b, c),
+        [((2, 3, 4), (2, 4, 2), (3,)), ((1, 1, 1), (1, 1, 1), (1,)), ((3, 2, 2), (3, 2, 2), (2,)), ((2, 1, 3), (2, 3, 1), (1,)),
+         ((1, 4, 2), (1, 2, 3), (4,))],
+        square=False,
+    ),
+    "einsum_sums": Case(lambda t, a: t.einsum("ij->j", a), [((3, 4),), ((1, 5),), ((4, 1),), ((2, 2),), ((6, 3),)]),
     "negative": Case(lambda t, a: -a, ONE),
     "exp": Case(lambda t, a: a.exp(), ONE),
     "log": Case(lambda t, a: a.log(), ONE, "positive"),
@@ -68,6 +86,11 @@ CASES = {
     "sum": Case(lambda t, a: a.sum(), ONE),
     "sum_dim": Case(lambda t, a: a.sum(-1), MATRICES),
     "sum_dims": Case(lambda t, a: a.sum((0, -1), keepdim=True), MATRICES),
+    "norm": Case(lambda t, a: a.norm(), ONE),
+    "norm_dim": Case(lambda t, a: a.norm(dim=-1, keepdim=True), MATRICES),
+    "norm_first": Case(lambda t, a: a.norm(1, -1), MATRICES, "off_zero"),
+    "std": Case(lambda t, a: a.std(), [((5,),), ((3, 4),), ((2, 3, 4),), ((2, 1, 3, 2),), ((6, 1),)]),
+    "clone": Case(lambda t, a: a.clone() * a, ONE),
     "mean": Case(lambda t, a: a.mean(), ONE),
     "mean_dim": Case(lambda t, a: a.mean(0), MATRICES),
     "var": Case(lambda t, a: a.var(-2, correction=0), MATRICES),
@@ -97,6 +120,11 @@ CASES = {
     "mask": Case(lambda t, a: a[a > 0] ** 2, [*ONE[1:], ((7, 1),)]),
     "fancy": Case(lambda t, a: a[[0, 1, 0, 0]] ** 2, [((2,),), ((3, 4),), ((2, 3, 4),), ((2, 1, 3, 2),), ((5, 1),)]),
     "none": Case(lambda t, a: a[:, None] ** 2, MATRICES),
+    "assigned": Case(
+        lambda t, a, b: assigned(a * 2, b), [((3, 4), (4,)), ((2, 3), (3,)), ((1, 2), (2,)), ((4, 1), (1,)), ((2, 5), ())],
+        square=False,
+    ),
+    "changed": Case(lambda t, a, b: (a * 2).sin().mul_(b).add_(a, alpha=3), [(s, s) for (s,) in ONE]),
     "stack": Case(lambda t, a, b: t.stack([a, b, a], 1) ** 2, [(s, s) for (s,) in MATRICES]),
     "concatenate": Case(
         lambda t, a, b: t.cat([a, b, a], 0) ** 2,
@@ -113,6 +141,7 @@ CASES = {
     "cross_entropy_soft": Case(
         lambda t, a, b: t.nn.functional.cross_entropy(a, b.softmax(-1)), [s * 2 for s in LOGITS]
     ),
+    "leaky_relu": Case(lambda t, a: t.nn.functional.leaky_relu(a, 0.2), ONE, "off_zero"),
     "nll_loss": Case(
         lambda t, a: t.nn.functional.nll_loss(a.log_softmax(1), t.arange(a.shape[0]) % a.shape[1]),
         LOGITS,

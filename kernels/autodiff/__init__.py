@@ -27,6 +27,7 @@ from kernels.autodiff.creation import (
     full,
     linspace,
     manual_seed,
+    multinomial,
     ones,
     ones_like,
     rand,
@@ -38,12 +39,15 @@ from kernels.autodiff.creation import (
     zeros,
     zeros_like,
 )
+from kernels.autodiff.devices import cuda, device
 from kernels.autodiff.functions import (
     absolute,
     broadcast_to,
     clamp,
+    clone,
     concatenate,
     cos,
+    einsum,
     exp,
     log,
     log1p,
@@ -55,6 +59,7 @@ from kernels.autodiff.functions import (
     mean,
     min,
     minimum,
+    norm,
     permute,
     relu,
     reshape,
@@ -65,6 +70,7 @@ from kernels.autodiff.functions import (
     sqrt,
     squeeze,
     stack,
+    std,
     sum,
     tanh,
     transpose,
@@ -78,17 +84,19 @@ from kernels.autodiff.tape import enable_grad, is_grad_enabled, no_grad, set_gra
 from kernels.autodiff.tensor import Tensor
 
 abs = absolute
+argmax, argmin = Tensor.argmax, Tensor.argmin
 cat = concatenate
 float32, float64, int64, bool = _np.dtype("float32"), _np.dtype("float64"), _np.dtype("int64"), _np.dtype("bool")
 float, double, long = float32, float64, int64
 pi, inf, nan = _math.pi, _math.inf, _math.nan
 
 __all__ = [
-    "Tensor", "abs", "absolute", "arange", "as_tensor", "autograd", "bool", "broadcast_to", "cat", "check_gradient", "clamp",
-    "concatenate", "cos", "double", "empty", "enable_grad", "exp", "eye", "float", "float32", "float64", "from_numpy", "full",
-    "functional", "get_default_dtype", "grad", "inf", "int64", "is_grad_enabled", "linspace", "log", "log1p", "log_softmax",
-    "logsumexp", "long", "manual_seed", "matmul", "max", "maximum", "mean", "min", "minimum", "nan", "nn", "no_grad", "ones",
-    "ones_like", "optim", "permute", "pi", "rand", "randint", "randn", "randn_like", "randperm", "relu", "reshape",
-    "set_default_dtype", "set_grad_enabled", "sigmoid", "sin", "softmax", "softplus", "sqrt", "squeeze", "stack", "sum", "tanh",
-    "tensor", "transpose", "unsqueeze", "utils", "var", "where", "zeros", "zeros_like",
+    "Tensor", "abs", "absolute", "arange", "argmax", "argmin", "as_tensor", "autograd", "bool", "broadcast_to", "cat",
+    "check_gradient", "clamp", "clone", "concatenate", "cos", "cuda", "device", "double", "einsum", "empty", "enable_grad", "exp",
+    "eye", "float", "float32", "float64", "from_numpy", "full", "functional", "get_default_dtype", "grad", "inf", "int64",
+    "is_grad_enabled", "linspace", "log", "log1p", "log_softmax", "logsumexp", "long", "manual_seed", "matmul", "max", "maximum",
+    "mean", "min", "minimum", "multinomial", "nan", "nn", "no_grad", "norm", "ones", "ones_like", "optim", "permute", "pi", "rand",
+    "randint", "randn", "randn_like", "randperm", "relu", "reshape", "set_default_dtype", "set_grad_enabled", "sigmoid", "sin",
+    "softmax", "softplus", "sqrt", "squeeze", "stack", "std", "sum", "tanh", "tensor", "transpose", "unsqueeze", "utils", "var",
+    "where", "zeros", "zeros_like",
 ]  # fmt: skip

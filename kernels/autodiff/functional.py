@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kernels.autodiff import creation
 from kernels.autodiff.functions import log_softmax, logsumexp, relu, sigmoid, softmax, softplus, tanh
@@ -12,11 +14,12 @@ from kernels.autodiff.functions.fused import cross_entropies, objective
 from kernels.autodiff.tensor import Tensor
 
 __all__ = [
-    "binary_cross_entropy_with_logits", "cross_entropy", "dropout", "huber_loss", "l1_loss", "layer_norm", "linear", "log_softmax",
-    "logsumexp", "mse_loss", "nll_loss", "objective", "one_hot", "relu", "sigmoid", "softmax", "softplus", "tanh",
+    "binary_cross_entropy_with_logits", "cross_entropy", "dropout", "huber_loss", "l1_loss", "layer_norm", "leaky_relu", "linear",
+    "log_softmax", "logsumexp", "mse_loss", "nll_loss", "objective", "one_hot", "relu", "sigmoid", "softmax", "softplus", "tanh",
 ]  # fmt: skip
 
 Reduction = Literal["mean", "sum", "none"]
+IGNORED = -100  # the class of samples that count nothing, unless another is given
 
 
 def _reduced(losses: Tensor, reduction: str) -> Tensor:
@@ -34,24 +37,68 @@ def _alike(input: Tensor, target: Tensor) -> None:
         raise ValueError(f"target: shape {tuple(target.shape)}; should be {tuple(input.shape)}, as that of the input")
 
 
-def cross_entropy(input: Tensor, target: Any, reduction: Reduction = "mean") -> Tensor:
+def cross_entropy(
+    input: Tensor, target: Any, weight: Tensor | None = None, ignore_index: int = IGNORED, reduction: Reduction = "mean"
+) -> Tensor:
     """ln Σ eʰ − h_y, of logits `input` (m, k) and classes `target` (m,) in 0..k−1; of probabilities (m, k): −Σ p·log softmax(h).
 
-    Also of one sample: (k,) and a single class. Its derivative is softmax(h) − onehot(y) (notes 7.2).
+    Also of one sample: (k,) and a single class. Its derivative is softmax(h) − onehot(y) (notes 7.2). `weight` (k,) and
+    `ignore_index` as in `nll_loss`.
     """
     target = creation.as_tensor(target)
     if target.array.dtype.kind == "f":
         _alike(input, target)
-        losses = -(target * input.log_softmax(-1)).sum(-1)
-    else:
-        losses = cross_entropies(input, labels=target.array)
-    return _reduced(losses, reduction)
+        shares = target if weight is None else target * weight
+        losses = -(shares * input.log_softmax(-1)).sum(-1)
+        return _reduced(losses, reduction)
+    labels = target.array
+    return _of_classes(lambda h, y: cross_entropies(h, labels=y), input, labels, weight, ignore_index, reduction)
 
 
-def nll_loss(input: Tensor, target: Any, reduction: Reduction = "mean") -> Tensor:
-    """−h_y, of log-probabilities `input` (m, k) and classes `target` (m,)."""
-    labels = creation.as_tensor(target).array
-    return _reduced(-input[np.arange(len(labels)), labels], reduction)
+def nll_loss(
+    input: Tensor, target: Any, weight: Tensor | None = None, ignore_index: int = IGNORED, reduction: Reduction = "mean"
+) -> Tensor:
+    """−h_y, of log-probabilities `input` (m, k) and classes `target` (m,).
+
+    `weight` (k,): how much each class counts; the mean is over what the samples count. Samples of the class `ignore_index`
+    count nothing.
+    """
+
+    def losses(h: Tensor, y: NDArray[Any]) -> Tensor:
+        return -h[(np.arange(len(y)), y) if y.ndim else y]
+
+    return _of_classes(losses, input, creation.as_tensor(target).array, weight, ignore_index, reduction)
+
+
+def _of_classes(
+    losses_of: Callable[[Tensor, NDArray[Any]], Tensor], input: Tensor, labels: NDArray[Any], weight: Tensor | None,
+    ignored: int, reduction: str,
+) -> Tensor:  # fmt: skip
+    """Losses of classes, reduced: each as much as its class counts."""
+    gone = labels == ignored
+    if weight is None and not gone.any():
+        _labels(input, labels)
+        return _reduced(losses_of(input, labels), reduction)
+    kept = np.where(gone, 0, labels)
+    _labels(input, kept)
+    counts = (creation.ones(input.shape[-1], dtype=input.dtype) if weight is None else weight)[kept] * ~gone
+    losses = losses_of(input, kept) * counts
+    return losses.sum() / counts.sum() if reduction == "mean" else _reduced(losses, reduction)
+
+
+def _labels(input: Tensor, labels: NDArray[Any]) -> None:
+    """Raise ValueError where they are no classes, one for each sample."""
+    h, k = input.array, input.shape[-1]
+    if labels.shape != h.shape[:-1] or h.ndim not in (1, 2):
+        raise ValueError(
+            f"target: shape {labels.shape}; should be {h.shape[:-1]}, a class for each sample of {h.shape}"
+        )
+    if labels.dtype.kind not in "iu":
+        raise ValueError(f"target: {labels.dtype}; should be whole numbers in 0..{k - 1}")
+    if labels.size and not (labels.min() >= 0 and labels.max() < k):
+        raise ValueError(
+            f"target: {labels.dtype} in {labels.min()}..{labels.max()}; should be whole numbers in 0..{k - 1}"
+        )
 
 
 def mse_loss(input: Tensor, target: Any, reduction: Reduction = "mean") -> Tensor:
@@ -95,8 +142,17 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """x Wᵀ + b, of samples in rows (m, n) and a weight (k, n)."""
+    if input.array.shape[-1:] != weight.array.shape[-1:]:
+        raise ValueError(
+            f"input: shape {input.shape}; should be (…, {weight.shape[-1]}), since the layer has {weight.shape[-1]} inputs"
+        )
     product = input @ weight.mT
     return product if bias is None else product + bias
+
+
+def leaky_relu(input: Tensor, negative_slope: float = 0.01) -> Tensor:
+    """x where x > 0, else negative_slope·x"""
+    return input.where(input.array > 0, negative_slope * input)
 
 
 def dropout(input: Tensor, p: float = 0.5, training: bool = True) -> Tensor:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from kernels.autodiff.tensor import Tensor
 
 _default: np.dtype[Any] = np.dtype(np.float32)
+RANKS = "biufc"  # of kinds of numbers: the later one is that of a result
 
 
 def default_dtype() -> np.dtype[Any]:
@@ -54,20 +55,26 @@ def together(given: Sequence[Any]) -> Sequence[Tensor]:
 
 
 def _common(given: Sequence[Any]) -> np.dtype[Any]:
-    kinds = {x.dtype for x in given if hasattr(x, "dtype")}
-    floats = {kind for kind in kinds if kind.kind in "fc"}
-    if floats:
-        return floats.pop() if len(floats) == 1 else np.result_type(*floats)
-    if any(isinstance(x, (float, complex)) for x in given):
+    """PyTorch's rule: floats before whole numbers; among those, what has axes before what has none, and numbers say no type."""
+    found: dict[tuple[int, bool], set[np.dtype[Any]]] = {}
+    for x in given:
+        if isinstance(x, (tensors.Tensor, np.ndarray)):
+            rank = RANKS.find(x.dtype.kind), x.ndim > 0
+            found.setdefault(rank, set()).add(x.dtype)
+    highest = max((rank for rank, _ in found), default=0)
+    if highest < RANKS.find("f") and any(isinstance(x, (float, complex)) for x in given):
         return default_dtype()
-    return np.result_type(*kinds or [np.int64])
+    kinds = found.get((highest, True)) or found.get((highest, False)) or [np.dtype(np.int64)]
+    return np.result_type(*kinds)
 
 
 def _as(x: Any, kind: np.dtype[Any]) -> Tensor:
     if isinstance(x, tensors.Tensor):
-        return x if x.array.dtype.kind in "fc" or x.array.dtype == kind else tensors.Tensor.of(x.array.astype(kind))
-    if x is None:  # which NumPy takes for NaN
+        if x.array.dtype == kind or x.array.dtype.kind == "c" or (kind.kind == "c" and x.array.dtype.kind == "f"):
+            return x
+        return x.to(kind)
+    if x is None or isinstance(x, str):  # of which NumPy makes NaN, or a number
         raise TypeError(
-            "an input is None; should be a tensor, an array or a number (a function that returns nothing gives None)"
+            f"an input is {x!r}; should be a tensor, an array or a number (a function that returns nothing gives None)"
         )
     return tensors.Tensor.of(np.asarray(x) if isinstance(x, complex) else np.array(x, kind))

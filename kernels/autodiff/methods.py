@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike
 
 from kernels.autodiff import functions as F
-from kernels.autodiff.tape import is_grad_enabled, now
+from kernels.autodiff.devices import placed
+from kernels.autodiff.functions.shapes import flat
+from kernels.autodiff.numbers import plain
 
 if TYPE_CHECKING:
     from kernels.autodiff.functions.reductions import Dims
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Methods:
-    """The base of `Tensor`."""
+    """A base of `Tensor`."""
 
     __slots__ = ()
 
@@ -50,6 +51,9 @@ class Methods:
     def __mod__(self: Tensor, other: Any) -> Tensor:
         return F.remainder(self, other)
 
+    def __floordiv__(self: Tensor, other: Any) -> Tensor:
+        return self.of(np.floor_divide(self.array, plain(other)))
+
     def __pow__(self: Tensor, other: Any) -> Tensor:
         return F.power(self, other)
 
@@ -69,27 +73,27 @@ class Methods:
         return F.absolute(self)
 
     def __getitem__(self: Tensor, at: Any) -> Tensor:
-        return F.index(self, at=_plain(at))
+        return F.index(self, at=plain(at))
 
     # Comparisons have no derivative
 
     def __eq__(self: Tensor, other: object) -> Tensor:  # type: ignore[override]
-        return self.of(np.equal(self.array, _plain(other)))
+        return self.of(np.equal(self.array, plain(other)))
 
     def __ne__(self: Tensor, other: object) -> Tensor:  # type: ignore[override]
-        return self.of(np.not_equal(self.array, _plain(other)))
+        return self.of(np.not_equal(self.array, plain(other)))
 
     def __lt__(self: Tensor, other: Any) -> Tensor:
-        return self.of(np.less(self.array, _plain(other)))
+        return self.of(np.less(self.array, plain(other)))
 
     def __le__(self: Tensor, other: Any) -> Tensor:
-        return self.of(np.less_equal(self.array, _plain(other)))
+        return self.of(np.less_equal(self.array, plain(other)))
 
     def __gt__(self: Tensor, other: Any) -> Tensor:
-        return self.of(np.greater(self.array, _plain(other)))
+        return self.of(np.greater(self.array, plain(other)))
 
     def __ge__(self: Tensor, other: Any) -> Tensor:
-        return self.of(np.greater_equal(self.array, _plain(other)))
+        return self.of(np.greater_equal(self.array, plain(other)))
 
     def __invert__(self: Tensor) -> Tensor:
         return self.of(~self.array)
@@ -149,8 +153,15 @@ class Methods:
     def where(self: Tensor, condition: ArrayLike | Tensor, other: Any) -> Tensor:
         return F.where(condition, self, other)
 
-    def to(self: Tensor, dtype: DTypeLike) -> Tensor:
-        return self if self.array.dtype == dtype else F.to(self, dtype=np.dtype(dtype))
+    def clone(self: Tensor) -> Tensor:
+        return F.clone(self)
+
+    def to(self: Tensor, to: Any, dtype: DTypeLike | None = None) -> Tensor:
+        kind = placed(to, dtype)
+        return self if kind is None or self.array.dtype == kind else F.to(self, dtype=np.dtype(kind))
+
+    def cpu(self: Tensor) -> Tensor:
+        return self
 
     def float(self: Tensor) -> Tensor:
         return self.to(np.float32)
@@ -171,6 +182,12 @@ class Methods:
 
     def var(self: Tensor, dim: Dims = None, correction: int = 1, keepdim: bool = False) -> Tensor:
         return F.var(self, dim, correction, keepdim)
+
+    def std(self: Tensor, dim: Dims = None, correction: int = 1, keepdim: bool = False) -> Tensor:
+        return F.std(self, dim, correction, keepdim)
+
+    def norm(self: Tensor, p: Any = 2, dim: Dims = None, keepdim: bool = False) -> Tensor:
+        return F.norm(self, p, dim, keepdim)
 
     def max(self: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
         return F.max(self, dim, keepdim)
@@ -243,69 +260,3 @@ class Methods:
 
     def unsqueeze(self: Tensor, dim: int) -> Tensor:
         return F.unsqueeze(self, dim)
-
-    # In place: where no gradient is asked of it, or none is written down
-
-    def __setitem__(self: Tensor, at: Any, value: Any) -> None:
-        self._changed(lambda array: array.__setitem__(_plain(at), _plain(value)))
-
-    def __iadd__(self: Tensor, other: Any) -> Tensor:
-        return self._in_place(np.add, other) if self._may_change() else self + other
-
-    def __isub__(self: Tensor, other: Any) -> Tensor:
-        return self._in_place(np.subtract, other) if self._may_change() else self - other
-
-    def __imul__(self: Tensor, other: Any) -> Tensor:
-        return self._in_place(np.multiply, other) if self._may_change() else self * other
-
-    def __itruediv__(self: Tensor, other: Any) -> Tensor:
-        return self._in_place(np.divide, other) if self._may_change() else self / other
-
-    def add_(self: Tensor, other: Any, alpha: Any = 1) -> Tensor:
-        return self._in_place(np.add, other if alpha == 1 else alpha * _plain(other))
-
-    def sub_(self: Tensor, other: Any, alpha: Any = 1) -> Tensor:
-        return self._in_place(np.subtract, other if alpha == 1 else alpha * _plain(other))
-
-    def mul_(self: Tensor, other: Any) -> Tensor:
-        return self._in_place(np.multiply, other)
-
-    def div_(self: Tensor, other: Any) -> Tensor:
-        return self._in_place(np.divide, other)
-
-    def copy_(self: Tensor, other: Any) -> Tensor:
-        return self._changed(lambda array: np.copyto(array, _plain(other), casting="same_kind"))
-
-    def fill_(self: Tensor, value: Any) -> Tensor:
-        return self._changed(lambda array: array.fill(value))
-
-    def zero_(self: Tensor) -> Tensor:
-        return self.fill_(0)
-
-    def _in_place(self: Tensor, change: np.ufunc, other: Any) -> Tensor:
-        return self._changed(lambda array: change(array, _plain(other), out=array, casting="same_kind"))
-
-    def _may_change(self: Tensor) -> bool:
-        """Whether += is in place: of what was computed, with a gradient to come, it makes a new tensor."""
-        return self.is_leaf or not is_grad_enabled()
-
-    def _changed(self: Tensor, change: Callable[[NDArray[Any]], Any]) -> Tensor:
-        if self.requires_grad and is_grad_enabled():
-            raise RuntimeError(
-                "in place: the tensor requires grad; should be changed within `no_grad()`, or through a new tensor"
-            )
-        change(self.array)
-        self.changed = now()
-        return self
-
-
-def _plain(x: Any) -> Any:
-    """Arrays for tensors, in tuples too."""
-    if isinstance(x, tuple):
-        return tuple(_plain(part) for part in x)
-    return x.array if isinstance(x, Methods) else x  # type: ignore[attr-defined]
-
-
-def flat(sizes: Sequence[Any]) -> tuple[int, ...]:
-    """(2, 3) from 2, 3 or from (2, 3)."""
-    return tuple(sizes[0]) if len(sizes) == 1 and not isinstance(sizes[0], int) else tuple(sizes)

@@ -89,7 +89,10 @@ def function(rule: Rule) -> Callable[..., Tensor]:
     @functools.wraps(rule)
     def call(*given: Any, **settings: Any) -> Tensor:
         inputs = together(given[:count])
-        value, derivatives = rule(*inputs, *given[len(inputs) :], **settings)
+        try:
+            value, derivatives = rule(*inputs, *given[len(inputs) :], **settings)
+        except ValueError as error:
+            raise ValueError(f"{name}: of {' and '.join(str(tensor.shape) for tensor in inputs)}: {error}") from None
         output = tensors.Tensor.of(value)
         if _recording and value.dtype.kind in "fc":
             for tensor in inputs:

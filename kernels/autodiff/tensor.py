@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 import kernels.autodiff.tape as tape
+from kernels.autodiff.changes import Changes
 from kernels.autodiff.kinds import default_dtype
 from kernels.autodiff.methods import Methods
+from kernels.autodiff.numbers import Numbers
 
 
-class Tensor(Methods):
+class Tensor(Methods, Changes, Numbers):
     """An n-dimensional array that can be asked for gradients.
 
     `requires_grad`: whether derivatives by it are wanted; what is computed from it then has it too, and a `node` on the tape.
@@ -24,8 +25,8 @@ class Tensor(Methods):
     array: NDArray[Any]
     requires_grad: bool = False
     retains_grad: bool = False
-    grad: Tensor | None = None
     node: tape.Node | None = None
+    _grad: Tensor | None = None
     changed: int = 0  # when it was last changed in place, by the tape's clock
 
     # of `array + tensor` the tensor's `__radd__` takes care, not NumPy's loop over elements
@@ -33,12 +34,12 @@ class Tensor(Methods):
 
     def __init__(self, data: ArrayLike | Tensor, dtype: DTypeLike | None = None, requires_grad: bool = False) -> None:
         array = np.array(data.array if isinstance(data, Tensor) else data, dtype)
+        if array.dtype.kind not in "biufc":
+            raise TypeError(f"data: {type(data).__name__} of {array.dtype}; should be numbers")
         if dtype is None and array.dtype == np.float64 and not hasattr(data, "dtype"):
             array = array.astype(default_dtype())
         if requires_grad and array.dtype.kind not in "fc":
-            raise RuntimeError(
-                f"requires_grad: of a tensor of {array.dtype}; only floating-point tensors have gradients"
-            )
+            raise RuntimeError(f"requires_grad: of a tensor of {array.dtype}; should be floating-point")
         self.array = array
         self.requires_grad = requires_grad
 
@@ -67,14 +68,12 @@ class Tensor(Methods):
                 shared = array.base is not None or id(array) in held
                 held.add(id(array))
                 cotangent = Tensor.of(array.copy() if shared else array)
-            tensor.grad = cotangent if tensor.grad is None else tensor.grad + cotangent
+            tensor._grad = cotangent if tensor._grad is None else tensor._grad + cotangent
 
     def cotangent(self, given: Tensor | ArrayLike | None) -> Tensor:
         """What a pull-back starts with here: as given, or 1."""
         if not self.requires_grad:
-            raise RuntimeError(
-                "backward: the tensor does not require a gradient, nor was it computed from one that does"
-            )
+            raise RuntimeError("backward: the tensor does not require a gradient, nor does what it was made of")
         if given is None:
             if self.array.size != 1:
                 raise RuntimeError(
@@ -87,6 +86,17 @@ class Tensor(Methods):
                 f"gradient: shape {cotangent.array.shape}; should be {self.array.shape}, as the tensor's own"
             )
         return cotangent
+
+    @property
+    def grad(self) -> Tensor | None:
+        """The sum of the gradients that `backward` brought so far, or None."""
+        return self._grad
+
+    @grad.setter
+    def grad(self, grad: Tensor | None) -> None:
+        if grad is not None and grad.shape != self.shape:
+            raise RuntimeError(f"grad: shape {grad.shape}; should be {self.shape}, as the tensor itself")
+        self._grad = grad
 
     @property
     def is_leaf(self) -> bool:
@@ -105,81 +115,10 @@ class Tensor(Methods):
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Ask for gradients from now on, or no more."""
         if not self.is_leaf:
-            raise RuntimeError(
-                "requires_grad_: of a tensor that was computed; should be a leaf, as `detach()` makes one"
-            )
+            raise RuntimeError("requires_grad_: of a tensor that was computed; should be a leaf, as by `detach()`")
         self.requires_grad = requires_grad
         return self
 
     def detach(self) -> Tensor:
         """The same numbers, in the same memory, without a tape."""
         return Tensor.of(self.array)
-
-    # Its numbers
-
-    @property
-    def data(self) -> Tensor:
-        """The same numbers, in the same memory, without a tape; what changes them in place here is not noticed there."""
-        return self.detach()
-
-    @data.setter
-    def data(self, value: Tensor | ArrayLike) -> None:
-        self.array = value.array if isinstance(value, Tensor) else np.asarray(value)
-
-    def numpy(self) -> NDArray[Any]:
-        """The array, in the same memory."""
-        if self.requires_grad:
-            raise RuntimeError("numpy: of a tensor that requires grad; use tensor.detach().numpy()")
-        return self.array
-
-    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
-        return np.array(self.array, dtype, copy=copy)
-
-    def item(self) -> Any:
-        """The one number in it."""
-        if self.array.size != 1:
-            raise RuntimeError(f"item: of a tensor of shape {self.array.shape}; should hold one number")
-        return self.array.item()
-
-    def tolist(self) -> Any:
-        """The numbers, in nested lists."""
-        return self.array.tolist()
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return self.array.shape
-
-    @property
-    def ndim(self) -> int:
-        return self.array.ndim
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        return self.array.dtype
-
-    def __len__(self) -> int:
-        return len(self.array)
-
-    def __iter__(self) -> Iterator[Tensor]:
-        return (self[i] for i in range(len(self)))
-
-    def __bool__(self) -> bool:
-        return bool(self.item())
-
-    def __float__(self) -> float:
-        return float(self.item())
-
-    def __int__(self) -> int:
-        return int(self.item())
-
-    def __index__(self) -> int:
-        return self.array.__index__()
-
-    def __format__(self, form: str) -> str:
-        return format(self.item(), form) if self.ndim == 0 else object.__format__(self, form)
-
-    def __repr__(self) -> str:
-        text = np.array2string(self.array, precision=4, separator=", ", prefix="tensor(")
-        kind = "" if self.dtype in (default_dtype(), np.int64, np.bool_) else f", dtype={self.dtype}"
-        made = f", grad_fn={self.node}" if self.node else ", requires_grad=True" if self.requires_grad else ""
-        return f"tensor({text}{kind}{made})"

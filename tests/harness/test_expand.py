@@ -200,8 +200,8 @@ SWEEPS = {path.stem: OmegaConf.merge(PROFILE, OmegaConf.load(path)) for path in 
 
 def values_of(swept):
     """`range(3)` and `a,b,c`, without Hydra's parser."""
-    count = re.fullmatch(r"range\((\d+)\)", swept)
-    return [str(i) for i in range(int(count.group(1)))] if count else swept.split(",")
+    count = re.fullmatch(r"range\((\d+)\)", str(swept))
+    return [str(i) for i in range(int(count.group(1)))] if count else str(swept).split(",")
 
 
 def axes_of(sweep):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kernels.autodiff.kinds import default_dtype
 from kernels.autodiff.tape import function
 
 if TYPE_CHECKING:
@@ -14,6 +15,13 @@ if TYPE_CHECKING:
     from kernels.autodiff.tensor import Tensor
 
 Ruled = tuple[NDArray[Any], tuple["Derivative", ...]]
+
+
+def quietly(f: np.ufunc, *x: NDArray[Any]) -> NDArray[Any]:
+    """f of arrays: infinities and NaN without a warning, and of whole numbers the default float type, as in PyTorch."""
+    with np.errstate(all="ignore"):
+        value: NDArray[Any] = f(*x)
+    return value if value.dtype == x[0].dtype or x[0].dtype.kind in "fc" else value.astype(default_dtype())
 
 
 @function
@@ -43,13 +51,13 @@ def multiply(a: Tensor, b: Tensor) -> Ruled:
 @function
 def divide(a: Tensor, b: Tensor) -> Ruled:
     """a/b: ∂/∂a = 1/b, ∂/∂b = −(a/b)/b"""
-    return a.array / b.array, (lambda g, _: g / b, lambda g, quotient: -g * quotient / b)
+    return quietly(np.divide, a.array, b.array), (lambda g, _: g / b, lambda g, quotient: -g * quotient / b)
 
 
 @function
 def remainder(a: Tensor, b: Tensor) -> Ruled:
     """a − b·⌊a/b⌋: ∂/∂a = 1, ∂/∂b = −⌊a/b⌋"""
-    return np.mod(a.array, b.array), (lambda g, _: g, lambda g, _: g * -np.floor_divide(a.array, b.array))
+    return quietly(np.mod, a.array, b.array), (lambda g, _: g, lambda g, _: g * -np.floor_divide(a.array, b.array))
 
 
 @function
@@ -63,17 +71,22 @@ def power(a: Tensor, b: Tensor) -> Ruled:
         flat = (a.array == 0) & (b.array >= 0)
         return g * (power * a.where(~flat, 1.0).log())
 
-    return np.power(a.array, b.array), (by_base, by_exponent)
+    return quietly(np.power, a.array, b.array), (by_base, by_exponent)
 
 
 @function
 def _matmul(a: Tensor, b: Tensor) -> Ruled:
+    if a.array.shape[-1] != b.array.shape[-2]:
+        raise ValueError(f"{a.array.shape[-1]} numbers in a row, {b.array.shape[-2]} in a column; should be as many")
     return a.array @ b.array, (lambda g, _: g @ b.mT, lambda g, _: a.mT @ g)
 
 
 def matmul(a: Any, b: Any) -> Tensor:
     """a @ b, of matrices, of stacks of them that broadcast, or of vectors: dC = dA·B + A·dB, so that Ā = C̄Bᵀ and B̄ = AᵀC̄"""
     a_ndim, b_ndim = np.ndim(a), np.ndim(b)
+    kinds = {x.dtype for x in (a, b) if hasattr(x, "dtype") and x.dtype.kind == "f"}
+    if len(kinds) > 1:
+        raise TypeError(f"matmul: of {a.dtype} and {b.dtype}; should be the same, as by float() or double()")
     if a_ndim >= 2 and b_ndim >= 2:
         return _matmul(a, b)
     if a_ndim == 0 or b_ndim == 0:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from kernels.autodiff.functions.arithmetic import quietly
 from kernels.autodiff.tape import function
 
 if TYPE_CHECKING:
@@ -23,43 +24,43 @@ def _size(x: NDArray[Any]) -> NDArray[Any]:
 @function
 def exp(a: Tensor) -> Ruled:
     """eᵃ, its own derivative"""
-    return np.exp(a.array), (lambda g, out: g * out,)
+    return quietly(np.exp, a.array), (lambda g, out: g * out,)
 
 
 @function
 def log(a: Tensor) -> Ruled:
     """ln a: 1/a"""
-    return np.log(a.array), (lambda g, _: g / a,)
+    return quietly(np.log, a.array), (lambda g, _: g / a,)
 
 
 @function
 def log1p(a: Tensor) -> Ruled:
     """ln(1 + a), exact for small a: 1/(1 + a)"""
-    return np.log1p(a.array), (lambda g, _: g / (1 + a),)
+    return quietly(np.log1p, a.array), (lambda g, _: g / (1 + a),)
 
 
 @function
 def sqrt(a: Tensor) -> Ruled:
     """√a: 1/(2√a)"""
-    return np.sqrt(a.array), (lambda g, out: g / (2 * out),)
+    return quietly(np.sqrt, a.array), (lambda g, out: g / (2 * out),)
 
 
 @function
 def sin(a: Tensor) -> Ruled:
     """sin a: cos a"""
-    return np.sin(a.array), (lambda g, _: g * a.cos(),)
+    return quietly(np.sin, a.array), (lambda g, _: g * a.cos(),)
 
 
 @function
 def cos(a: Tensor) -> Ruled:
     """cos a: −sin a"""
-    return np.cos(a.array), (lambda g, _: -g * a.sin(),)
+    return quietly(np.cos, a.array), (lambda g, _: -g * a.sin(),)
 
 
 @function
 def tanh(a: Tensor) -> Ruled:
     """tanh a: 1 − tanh² a"""
-    return np.tanh(a.array), (lambda g, out: g * (1 - out * out),)
+    return quietly(np.tanh, a.array), (lambda g, out: g * (1 - out * out),)
 
 
 @function
@@ -127,3 +128,9 @@ def _where(a: Tensor, b: Tensor, condition: NDArray[Any]) -> Ruled:
 def to(a: Tensor, dtype: DTypeLike) -> Ruled:
     """a as numbers of another type; its derivative takes the type of a"""
     return a.array.astype(dtype), (lambda g, _: g.to(a.dtype),)
+
+
+@function
+def clone(a: Tensor) -> Ruled:
+    """a, in memory of its own"""
+    return a.array.copy(), (lambda g, _: g,)

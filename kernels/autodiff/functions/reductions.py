@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from kernels.autodiff.functions.elementwise import absolute
 from kernels.autodiff.tape import function
 
 if TYPE_CHECKING:
@@ -35,7 +36,13 @@ def sum(a: Tensor, dim: Dims = None, keepdim: bool = False) -> Ruled:
 
 def mean(a: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
     """Σ a / count"""
+    _of_floats("mean", a)
     return sum(a, dim, keepdim) / (a.array.size / _count(kept(a, dim)))
+
+
+def _of_floats(name: str, a: Tensor) -> None:
+    if a.array.dtype.kind not in "fc":
+        raise RuntimeError(f"{name}: of {a.dtype}; should be floating-point, as by float()")
 
 
 def _count(shape: tuple[int, ...]) -> int:
@@ -44,8 +51,22 @@ def _count(shape: tuple[int, ...]) -> int:
 
 def var(a: Tensor, dim: Dims = None, correction: float = 1, keepdim: bool = False) -> Tensor:
     """Σ (a − mean)² / (count − correction)"""
+    _of_floats("var", a)
     off = a - mean(a, dim, True)
     return sum(off * off, dim, keepdim) / (a.array.size / _count(kept(a, dim)) - correction)
+
+
+def std(a: Tensor, dim: Dims = None, correction: float = 1, keepdim: bool = False) -> Tensor:
+    """√var"""
+    return var(a, dim, correction, keepdim).sqrt()
+
+
+def norm(a: Tensor, p: float = 2, dim: Dims = None, keepdim: bool = False) -> Tensor:
+    """(Σ |a|ᵖ)^(1/p), with a derivative of 0 where it is 0"""
+    total = sum(a * a if p == 2 else absolute(a) ** p, dim, keepdim)
+    above = total.array > 0
+    root = total.where(above, 1.0) ** (1 / p)
+    return root.where(above, 0.0)
 
 
 @function

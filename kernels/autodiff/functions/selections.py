@@ -40,6 +40,14 @@ def put(a: Tensor, shape: tuple[int, ...], at: Any) -> Ruled:
     return whole, (lambda g, _: g[at],)
 
 
+@function
+def replace(a: Tensor, value: Tensor, at: Any) -> Ruled:
+    """a with other numbers at [at]: to those goes the derivative there, to a the rest"""
+    whole = a.array.copy()
+    whole[at] = value.array
+    return whole, (lambda g, _: replace(g, 0.0, at=at), lambda g, _: g[at])
+
+
 def _once(at: Any) -> bool:
     """Whether no number can be taken twice: by slices, numbers and masks."""
     parts = at if isinstance(at, tuple) else (at,)

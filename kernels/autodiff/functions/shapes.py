@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -63,3 +63,8 @@ def unsqueeze(a: Tensor, dim: int) -> Tensor:
     shape = list(a.shape)
     shape.insert(dim if dim >= 0 else dim + a.ndim + 1, 1)
     return a.reshape(shape)
+
+
+def flat(sizes: Sequence[Any]) -> tuple[int, ...]:
+    """(2, 3) from 2, 3 or from (2, 3)"""
+    return tuple(sizes[0]) if len(sizes) == 1 and not isinstance(sizes[0], int) else tuple(sizes)

@@ -2,11 +2,27 @@
 
 from kernels.autodiff import functional
 from kernels.autodiff.nn import init
-from kernels.autodiff.nn.layers import Dropout, Flatten, LayerNorm, Linear, ReLU, Sequential, Sigmoid, Softplus, Tanh
-from kernels.autodiff.nn.losses import BCEWithLogitsLoss, CrossEntropyLoss, HuberLoss, L1Loss, MSELoss
+from kernels.autodiff.nn.containers import ModuleList, Sequential
+from kernels.autodiff.nn.layers import (
+    Dropout,
+    Embedding,
+    Flatten,
+    Identity,
+    LayerNorm,
+    LeakyReLU,
+    Linear,
+    LogSoftmax,
+    ReLU,
+    Sigmoid,
+    Softmax,
+    Softplus,
+    Tanh,
+)
+from kernels.autodiff.nn.losses import BCEWithLogitsLoss, CrossEntropyLoss, HuberLoss, L1Loss, MSELoss, NLLLoss
 from kernels.autodiff.nn.module import Module, Parameter
 
 __all__ = [
-    "BCEWithLogitsLoss", "CrossEntropyLoss", "Dropout", "Flatten", "HuberLoss", "L1Loss", "LayerNorm", "Linear", "MSELoss",
-    "Module", "Parameter", "ReLU", "Sequential", "Sigmoid", "Softplus", "Tanh", "functional", "init",
+    "BCEWithLogitsLoss", "CrossEntropyLoss", "Dropout", "Embedding", "Flatten", "HuberLoss", "Identity", "L1Loss", "LayerNorm",
+    "LeakyReLU", "Linear", "LogSoftmax", "MSELoss", "Module", "ModuleList", "NLLLoss", "Parameter", "ReLU", "Sequential", "Sigmoid",
+    "Softmax", "Softplus", "Tanh", "functional", "init",
 ]  # fmt: skip

@@ -1,9 +1,8 @@
-"""Layers."""
+"""Layers, each a module of one function."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -11,21 +10,26 @@ from numpy.typing import DTypeLike
 
 from kernels.autodiff import creation
 from kernels.autodiff import functional as F
+from kernels.autodiff.devices import placed
 from kernels.autodiff.nn import init
 from kernels.autodiff.nn.module import Module, Parameter
 from kernels.autodiff.tensor import Tensor
+from kernels.check import whole
 
 
 class Linear(Module):
     """x Wᵀ + b: samples in rows (m, in_features), weight (out_features, in_features), from U(−1/√in, 1/√in) both."""
 
-    def __init__(self, in_features: int, out_features: int, bias: bool = True, dtype: DTypeLike | None = None) -> None:
-        self.in_features, self.out_features = in_features, out_features
+    def __init__(
+        self, in_features: int, out_features: int, bias: bool = True, device: Any = None, dtype: DTypeLike | None = None
+    ) -> None:
+        dtype = placed(device, dtype)
+        self.in_features, self.out_features = whole("in_features", in_features), whole("out_features", out_features)
         self.weight = Parameter(creation.empty(out_features, in_features, dtype=dtype))
         init.kaiming_uniform_(self.weight, a=math.sqrt(5))
         self.bias = Parameter(creation.empty(out_features, dtype=dtype)) if bias else None
         if self.bias is not None:
-            bound = 1 / math.sqrt(in_features) if in_features else 0.0
+            bound = 1 / math.sqrt(in_features)
             init.uniform_(self.bias, -bound, bound)
 
     def forward(self, input: Tensor) -> Tensor:
@@ -35,11 +39,34 @@ class Linear(Module):
         return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
 
 
+class Identity(Module):
+    """x"""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return input
+
+
 class ReLU(Module):
-    """max(x, 0)"""
+    """max(x, 0); `inplace` saves memory in PyTorch, and changes nothing here."""
+
+    def __init__(self, inplace: bool = False) -> None:
+        self.inplace = inplace
 
     def forward(self, input: Tensor) -> Tensor:
         return F.relu(input)
+
+
+class LeakyReLU(Module):
+    """x where x > 0, else negative_slope·x"""
+
+    def __init__(self, negative_slope: float = 0.01, inplace: bool = False) -> None:
+        self.negative_slope, self.inplace = negative_slope, inplace
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.leaky_relu(input, self.negative_slope)
+
+    def extra_repr(self) -> str:
+        return f"negative_slope={self.negative_slope}"
 
 
 class Tanh(Module):
@@ -63,6 +90,41 @@ class Softplus(Module):
         return F.softplus(input)
 
 
+class Softmax(Module):
+    """eˣ / Σ eˣ along one axis"""
+
+    def __init__(self, dim: int) -> None:
+        self.dim = dim
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.softmax(input, self.dim)
+
+    def extra_repr(self) -> str:
+        return f"dim={self.dim}"
+
+
+class LogSoftmax(Softmax):
+    """x − ln Σ eˣ along one axis"""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.log_softmax(input, self.dim)
+
+
+class Embedding(Module):
+    """A learnt row for each of so many numbers, from N(0, 1)."""
+
+    def __init__(self, num_embeddings: int, embedding_dim: int) -> None:
+        self.num_embeddings = whole("num_embeddings", num_embeddings)
+        self.embedding_dim = whole("embedding_dim", embedding_dim)
+        self.weight = Parameter(creation.randn(num_embeddings, embedding_dim))
+
+    def forward(self, input: Tensor) -> Tensor:
+        return self.weight[input]
+
+    def extra_repr(self) -> str:
+        return f"{self.num_embeddings}, {self.embedding_dim}"
+
+
 class Flatten(Module):
     """All axes but the first in one."""
 
@@ -73,16 +135,16 @@ class Flatten(Module):
 class Dropout(Module):
     """In training, zero with chance p, else x/(1 − p)."""
 
-    def __init__(self, p: float = 0.5) -> None:
+    def __init__(self, p: float = 0.5, inplace: bool = False) -> None:
         if not 0 <= p <= 1:
             raise ValueError(f"p: {p}; should be a chance, in 0..1")
-        self.p = p
+        self.p, self.inplace = p, inplace
 
     def forward(self, input: Tensor) -> Tensor:
         return F.dropout(input, self.p, self.training)
 
     def extra_repr(self) -> str:
-        return f"p={self.p}"
+        return f"p={self.p}, inplace={self.inplace}"
 
 
 class LayerNorm(Module):
@@ -90,8 +152,9 @@ class LayerNorm(Module):
 
     def __init__(
         self, normalized_shape: Any, eps: float = 1e-5, elementwise_affine: bool = True, bias: bool = True,
-        dtype: DTypeLike | None = None,
+        device: Any = None, dtype: DTypeLike | None = None,
     ) -> None:  # fmt: skip
+        dtype = placed(device, dtype)
         self.normalized_shape = tuple(normalized_shape) if np.ndim(normalized_shape) else (normalized_shape,)
         self.eps = eps
         self.weight = Parameter(creation.ones(self.normalized_shape, dtype=dtype)) if elementwise_affine else None
@@ -105,27 +168,3 @@ class LayerNorm(Module):
     def extra_repr(self) -> str:
         affine, bias = self.weight is not None, self.bias is not None
         return f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={affine}, bias={bias}"
-
-
-class Sequential(Module):
-    """Modules one after another."""
-
-    def __init__(self, *modules: Module) -> None:
-        for i, module in enumerate(modules):
-            if not isinstance(module, Module):
-                raise TypeError(f"Sequential: number {i} is {module!r}; should be a module, made by a call: nn.ReLU()")
-            setattr(self, str(i), module)
-
-    def forward(self, input: Any) -> Any:
-        for module in self:
-            input = module(input)
-        return input
-
-    def __iter__(self) -> Iterator[Module]:
-        return self.children()
-
-    def __len__(self) -> int:
-        return len(list(self.children()))
-
-    def __getitem__(self, at: int) -> Module:
-        return list(self.children())[at]

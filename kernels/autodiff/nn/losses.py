@@ -14,11 +14,24 @@ class _Loss(Module):
         self.reduction = reduction
 
 
-class CrossEntropyLoss(_Loss):
+class NLLLoss(_Loss):
+    """−h_y, of log-probabilities: `functional.nll_loss`"""
+
+    def __init__(
+        self, weight: Tensor | None = None, ignore_index: int = F.IGNORED, reduction: F.Reduction = "mean"
+    ) -> None:
+        super().__init__(reduction)
+        self.weight, self.ignore_index = weight, ignore_index
+
+    def forward(self, input: Tensor, target: Any) -> Tensor:
+        return F.nll_loss(input, target, self.weight, self.ignore_index, self.reduction)
+
+
+class CrossEntropyLoss(NLLLoss):
     """ln Σ eʰ − h_y: `functional.cross_entropy`"""
 
     def forward(self, input: Tensor, target: Any) -> Tensor:
-        return F.cross_entropy(input, target, self.reduction)
+        return F.cross_entropy(input, target, self.weight, self.ignore_index, self.reduction)
 
 
 class MSELoss(_Loss):

@@ -8,6 +8,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from kernels.autodiff.devices import placed
+from kernels.autodiff.numbers import plain
 from kernels.autodiff.tensor import Tensor
 
 
@@ -25,6 +27,30 @@ class Module:
     """The base of all layers. What of its attributes are parameters or modules is found, in the order in which they were set."""
 
     training: bool = True
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set an attribute; where a parameter or a module is, nothing else can take its place but None."""
+        before = vars(self).get(name)
+        for kind in (Parameter, Module):
+            if isinstance(before, kind) and not (value is None or isinstance(value, kind)):
+                raise TypeError(
+                    f"{name}: a {kind.__name__} can't be replaced by a {type(value).__name__}; should be a {kind.__name__}, or None"
+                )
+        object.__setattr__(self, name, value)
+
+    def register_buffer(self, name: str, tensor: Tensor | None) -> None:
+        """Keep a tensor that is no parameter, and is saved and turned into other types with them."""
+        self._buffers = [*getattr(self, "_buffers", []), name]
+        setattr(self, name, tensor)
+
+    def named_buffers(self, prefix: str = "") -> Iterator[tuple[str, Tensor]]:
+        """Each buffer, its own first, as `layer.mask`."""
+        start = f"{prefix}." if prefix else ""
+        for name in getattr(self, "_buffers", []):
+            if getattr(self, name) is not None:
+                yield start + name, getattr(self, name)
+        for name, child in self.named_children():
+            yield from child.named_buffers(start + name)
 
     def forward(self, *inputs: Any) -> Any:
         """What the module computes."""
@@ -66,21 +92,26 @@ class Module:
         """Each parameter once."""
         return (parameter for _, parameter in self.named_parameters())
 
+    def _saved(self) -> dict[str, Tensor]:
+        return {**dict(self.named_parameters()), **dict(self.named_buffers())}
+
     def state_dict(self) -> dict[str, Tensor]:
-        """The parameters by name, in their own memory."""
-        return {name: parameter.detach() for name, parameter in self.named_parameters()}
+        """The parameters and buffers by name, in their own memory."""
+        return {name: tensor.detach() for name, tensor in self._saved().items()}
 
     def load_state_dict(self, state: Mapping[str, Tensor | NDArray[Any]]) -> None:
-        """Copy numbers into the parameters; names and shapes have to be theirs."""
-        own = dict(self.named_parameters())
+        """Copy numbers into the parameters and buffers; names and shapes have to be theirs."""
+        own = self._saved()
         if set(own) != set(state):
             missing, extra = sorted(set(own) - set(state)), sorted(set(state) - set(own))
             raise RuntimeError(f"state_dict: without {missing}, with {extra} too many; should have {sorted(own)}")
-        for name, parameter in own.items():
-            if np.shape(state[name]) != parameter.shape:
-                raise RuntimeError(f"state_dict: {name} has shape {np.shape(state[name])}; should be {parameter.shape}")
-        for name, parameter in own.items():
-            parameter.data = np.array(state[name], parameter.dtype)
+        for name, tensor in own.items():
+            if np.shape(plain(state[name])) != tensor.shape:
+                raise RuntimeError(
+                    f"state_dict: {name} has shape {np.shape(plain(state[name]))}; should be {tensor.shape}"
+                )
+        for name, tensor in own.items():
+            tensor.data = np.array(plain(state[name]), tensor.dtype)
 
     def zero_grad(self) -> None:
         """Forget the gradients."""
@@ -103,10 +134,16 @@ class Module:
             parameter.requires_grad_(requires_grad)
         return self
 
-    def to(self, dtype: DTypeLike) -> Self:
-        """Turn all parameters into that type."""
-        for parameter in self.parameters():
-            parameter.data = parameter.array.astype(dtype)
+    def to(self, to: Any, dtype: DTypeLike | None = None) -> Self:
+        """Turn all parameters, and buffers of floating-point numbers, into that type."""
+        kind = placed(to, dtype)
+        for tensor in self._saved().values():
+            if kind is not None and tensor.dtype.kind == "f":
+                tensor.data = tensor.array.astype(kind)
+        return self
+
+    def cpu(self) -> Self:
+        """Itself: it is there."""
         return self
 
     def double(self) -> Self:

@@ -1,7 +1,7 @@
 """Ways to step, as `torch.optim` has them."""
 
-from kernels.autodiff.optim.adam import Adam
+from kernels.autodiff.optim.adam import Adam, AdamW
 from kernels.autodiff.optim.optimizer import Optimizer
 from kernels.autodiff.optim.sgd import SGD
 
-__all__ = ["SGD", "Adam", "Optimizer"]
+__all__ = ["SGD", "Adam", "AdamW", "Optimizer"]

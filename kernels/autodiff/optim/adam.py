@@ -1,4 +1,4 @@
-"""Adam (Kingma and Ba 2015)."""
+"""Adam (Kingma and Ba 2015) and AdamW (Loshchilov and Hutter 2019)."""
 
 from __future__ import annotations
 
@@ -34,3 +34,15 @@ class Adam(Optimizer):
             state[name] += (1 - beta) * power
         first, second = (1 - beta ** state["t"] for beta in group["betas"])
         theta -= (group["lr"] / first) * state["m"] / (np.sqrt(state["v"]) / math.sqrt(second) + group["eps"])
+
+
+class AdamW(Adam):
+    """Adam, with weight decay apart from the gradient: θ ← θ − lr·weight_decay·θ, then Adam's step along g alone."""
+
+    decays_apart = True
+
+    def __init__(
+        self, params: Iterable[Any], lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8,
+        weight_decay: float = 1e-2,
+    ) -> None:  # fmt: skip
+        super().__init__(params, lr, betas, eps, weight_decay)

@@ -20,6 +20,7 @@ class Optimizer(ABC):
     """Takes a step along the gradients that `backward` left at the parameters; a parameter without one stays as it is."""
 
     at_least_zero: ClassVar[tuple[str, ...]] = ("lr", "weight_decay")
+    decays_apart: ClassVar[bool] = False  # whether weight decay is a step of its own, and not a part of the gradient
 
     def __init__(self, params: Iterable[Any], defaults: Mapping[str, Any]) -> None:
         given = list(params)
@@ -53,7 +54,9 @@ class Optimizer(ABC):
             for parameter in group["params"]:
                 if parameter.grad is not None:
                     grad, decay = parameter.grad.array, group["weight_decay"]
-                    if decay:
+                    if decay and self.decays_apart:
+                        parameter.array *= 1 - group["lr"] * decay
+                    elif decay:
                         grad = grad + decay * parameter.array
                     self.move(parameter.array, grad, self.state.setdefault(id(parameter), {}), group)
                     parameter.changed = now()

@@ -25,7 +25,7 @@ def close(mine, yours, atol):
         expected = yours.detach().numpy()
         assert np.shape(mine) == expected.shape
         np.testing.assert_allclose(
-            np.asarray(mine), expected, rtol=0, atol=atol * max(1.0, np.abs(expected).max(initial=0))
+            mine.detach(), expected, rtol=0, atol=atol * max(1.0, np.abs(expected).max(initial=0))
         )
 
 
@@ -60,5 +60,5 @@ def test_values_and_derivatives_are_pytorchs(name, shapes):
         for a, b in zip(second, second_expected, strict=True):  # what does not depend has a derivative of 0
             zero = np.zeros(()) if b is None else b.detach().numpy(force=True)
             np.testing.assert_allclose(
-                0 if a is None else np.asarray(a), zero, rtol=0, atol=1e-10 * max(1.0, np.abs(zero).max(initial=0))
+                0 if a is None else a.detach(), zero, rtol=0, atol=1e-10 * max(1.0, np.abs(zero).max(initial=0))
             )

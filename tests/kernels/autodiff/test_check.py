@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import numpy as np
 import pytest
 from differentiable import BROADCASTING, CASES
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from kernels import autodiff
 from kernels.autodiff import check_gradient, tape
@@ -147,3 +151,68 @@ def test_a_function_of_no_tensor_is_refused():
 def test_a_tolerance_below_nothing_is_refused():
     with pytest.raises(ValueError, match="rtol: -1; should be at least 0"):
         autodiff.check_gradient(lambda x: x.sum(), np.ones(2), rtol=-1)
+
+
+def test_an_entry_far_smaller_than_the_largest_is_looked_at_too():
+    x = np.array([1.0, 2.0])
+    gradient = np.array([1e6, 2e-3])
+    found = check_gradient(lambda x: (x * torch_like([1e6, 2e-3])).sum(), x, gradient=gradient)
+    assert found.worst < 1e-9
+    with pytest.raises(GradientError, match=r"x0\[1\] is 0.02, and should be 0.00(2|199)"):
+        check_gradient(lambda x: (x * torch_like([1e6, 2e-3])).sum(), x, gradient=gradient * [1, 10])
+
+
+def torch_like(numbers):
+    return autodiff.tensor(np.array(numbers))
+
+
+@pytest.mark.parametrize(("f", "x"), [(lambda x: (x > 0) + 0 * x, 0.0), (lambda x: (x.abs() + 1e-300).sqrt(), 0.0)])
+def test_a_jump_is_no_kink(f, x):
+    with pytest.raises(GradientError, match=r"gradient: by x0: f jumps here, by about .*; it has no slope"):
+        check_gradient(f, np.array(x))
+
+
+def test_a_kink_beside_x_is_none_at_it():
+    """Of h to the right of it, 0.3 h and 1.5 h: the slopes on both sides are between those of the kink, or right."""
+    h = np.finfo(float).eps ** (1 / 3)
+    for away in (0.3, 1.5, 2.5):
+        with pytest.warns(UserWarning, match="kink") if away < 0.7 else contextlib.nullcontext():
+            outcome = check_gradient(lambda x: x.relu(), np.array(-away * h)) if away != 1.5 else None
+        assert outcome is None or outcome.worst * outcome.scale < 1e-9
+
+
+@pytest.mark.parametrize(
+    ("f", "said"),
+    [
+        (
+            lambda x: autodiff.functional.dropout(x, 0.5).sum(),
+            r"f: .* and then .* at the same x; should be a function of x alone",
+        ),
+        (lambda x: x.log().sum(), "f: nan at x; should be finite"),
+        (
+            lambda x: ((x + 1.0) * 1e-3).log().sum(),
+            r"f: not finite where x0\[\d\] is changed|f: .* at x; should be finite",
+        ),
+        (
+            lambda x: x.float().sin().sum(),
+            "f: rounded to about .* of .*; should be computed to more digits, as in float64",
+        ),
+    ],
+)
+def test_what_has_no_differences_is_said_to_have_none(f, said):
+    with pytest.raises(ValueError, match=said):
+        check_gradient(f, np.full(20, -1.0))
+
+
+def test_nothing_to_check_is_no_success():
+    with pytest.raises(ValueError, match=r"x: \(0,\); should have entries"):
+        check_gradient(lambda x: x.sum(), np.empty(0))
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(-3, 6))
+@settings(max_examples=40, deadline=None)
+def test_a_right_gradient_is_never_blamed_for_rounding(seed, decades):
+    """Of a sum in which numbers 10 to that power cancel."""
+    rng = np.random.default_rng(seed)
+    a, big = rng.standard_normal(20), autodiff.tensor(10**decades * rng.standard_normal(20))
+    check_gradient(lambda x: ((x * autodiff.tensor(a)).sin() + big).sum() - big.sum(), rng.standard_normal(20))

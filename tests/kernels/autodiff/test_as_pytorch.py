@@ -1,0 +1,177 @@
+"""What a student's code takes for granted, against PyTorch: types, losses' options, optimizers, modules, devices."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+
+from kernels import autodiff
+
+torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install -e '.[peers]'")
+
+BOTH = (autodiff, torch)
+
+
+def kind(tensor):
+    return str(tensor.dtype).removeprefix("torch.")
+
+
+OPERANDS = {
+    "float32": lambda t: t.ones(2),
+    "float64": lambda t: t.ones(2, dtype=t.float64),
+    "int64": lambda t: t.tensor([1, 2]),
+    "one float32": lambda t: t.tensor(2.0),
+    "one float64": lambda t: t.tensor(2.0, dtype=t.float64),
+    "one int64": lambda t: t.tensor(2),
+    "float": lambda t: 2.5,
+    "int": lambda t: 3,
+    "np.float64": lambda t: np.float64(2.0),
+}
+
+
+@pytest.mark.parametrize("b", OPERANDS)
+@pytest.mark.parametrize("a", [name for name in OPERANDS if name not in ("float", "int", "np.float64")])
+def test_types_of_results(a, b):
+    for operation in (lambda x, y: x + y, lambda x, y: x * y, lambda x, y: x / y):
+        mine, yours = (operation(OPERANDS[a](t), OPERANDS[b](t)) for t in BOTH)
+        assert kind(mine) == kind(yours)
+        np.testing.assert_allclose(mine, yours)
+
+
+@pytest.mark.parametrize("name", ["exp", "log", "sqrt", "tanh", "sin"])
+def test_functions_of_whole_numbers_are_floats(name):
+    mine, yours = (getattr(t.tensor([1, 2]), name)() for t in BOTH)
+    assert kind(mine) == kind(yours) == "float32"
+    np.testing.assert_allclose(mine, yours, rtol=1e-6)
+
+
+def test_gradients_have_the_type_of_their_tensors():
+    for t in BOTH:
+        a, b = t.ones(2, requires_grad=True), t.ones(2, dtype=t.float64, requires_grad=True)
+        (a * b).sum().backward()
+        assert (kind(a.grad), kind(b.grad)) == ("float32", "float64")
+
+
+def test_infinities_come_without_a_word():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for call in (
+            lambda t: t.tensor(100.0).exp(), lambda t: t.tensor(0.0).log(), lambda t: t.ones(2) / t.zeros(2),
+            lambda t: t.zeros(2) / t.zeros(2), lambda t: t.tensor(-1.0).sqrt(), lambda t: t.tensor(0.0) ** -1,
+        ):  # fmt: skip
+            np.testing.assert_array_equal(call(autodiff), call(torch))
+
+
+H = np.random.default_rng(0).standard_normal((6, 4))
+LABELS = [0, 3, 1, 3, 2, 0]
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize("ignored", [-100, 3])
+@pytest.mark.parametrize("weight", [None, [0.2, 1.0, 3.0, 0.7]])
+@pytest.mark.parametrize("name", ["CrossEntropyLoss", "NLLLoss"])
+def test_options_of_classification(name, weight, ignored, reduction):
+    found = []
+    for t in BOTH:
+        h = t.tensor(H, requires_grad=True)
+        w = None if weight is None else t.tensor(weight, dtype=t.float64)
+        labels = t.tensor([-100 if ignored == -100 and i == 2 else y for i, y in enumerate(LABELS)])
+        losses = getattr(t.nn, name)(weight=w, ignore_index=ignored, reduction=reduction)(h, labels)
+        losses.sum().backward()
+        found.append((losses.detach(), h.grad))
+    for mine, yours in zip(*found, strict=True):
+        np.testing.assert_allclose(mine, yours, rtol=1e-12, atol=1e-15)
+
+
+def test_no_samples_have_no_mean():
+    for t in BOTH:
+        assert np.isnan(t.nn.functional.cross_entropy(t.zeros(0, 3), t.zeros(0, dtype=t.int64)).item())
+
+
+class Deep:
+    """The same module in either library: a list of layers, a buffer, leaky rectifiers."""
+
+    def __new__(cls, t):
+        class Model(t.nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.register_buffer("scale", t.tensor([1.0, 2.0, 0.5]))
+                self.layers = t.nn.ModuleList([t.nn.Linear(3, 4), t.nn.Linear(4, 4)])
+                self.layers.append(t.nn.Linear(4, 2, device="cpu"))
+                self.between = t.nn.LeakyReLU(0.1, inplace=True)
+
+            def forward(self, x):
+                x = x * self.scale
+                for layer in self.layers[:-1]:
+                    x = self.between(layer(x))
+                return self.layers[-1](x)
+
+        return Model()
+
+
+def test_a_module_of_lists_and_buffers_trains_with_adamw():
+    rng, found = np.random.default_rng(3), []
+    start = {name: rng.standard_normal(tuple(p.shape)) for name, p in Deep(torch).state_dict().items()}
+    X = rng.standard_normal((20, 3))
+    for t in BOTH:
+        device = t.device("cuda" if t is autodiff and t.cuda.is_available() else "cpu")
+        model = Deep(t).double().to(device)
+        model.load_state_dict({name: t.tensor(x) for name, x in start.items()})
+        optimizer = t.optim.AdamW(model.parameters(), lr=0.05, weight_decay=0.3)
+        for _ in range(5):
+            optimizer.zero_grad()
+            model(t.tensor(X, device=device)).pow(2).mean().backward()
+            optimizer.step()
+        found.append({name: x.numpy() for name, x in model.state_dict().items()})
+    assert list(found[0]) == list(found[1]) or set(found[0]) == set(found[1])
+    for name, theirs in found[1].items():
+        np.testing.assert_allclose(found[0][name], theirs, atol=1e-12)
+
+
+def test_a_parameter_is_replaced_by_a_parameter_alone():
+    for t in BOTH:
+        model = t.nn.Linear(2, 2)
+        with pytest.raises(TypeError, match="weight"):
+            model.weight = t.ones(2, 2)
+        model.weight = t.nn.Parameter(t.ones(2, 2))
+        model.bias = None
+        assert [name for name, _ in model.named_parameters()] == ["weight"]
+        outer = t.nn.Sequential(model)
+        with pytest.raises(TypeError):
+            setattr(outer, "0", 3)
+
+
+def test_an_embedding_is_rows_of_its_weight():
+    for t in BOTH:
+        table = t.nn.Embedding(5, 3)
+        table(t.tensor([1, 1, 4])).sum().backward()
+        np.testing.assert_array_equal(table.weight.grad.sum(1), [0, 6, 0, 0, 3])
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda t: t.full((2, 2), 3), lambda t: t.full((2,), 1.5), lambda t: t.arange(5), lambda t: t.arange(0, 1, 0.25),
+        lambda t: t.argmax(t.tensor([[1.0, 3.0], [5.0, 2.0]]), 1), lambda t: t.tensor([7, -7]) // 2,
+        lambda t: t.zeros(2, 3, device="cpu"), lambda t: t.eye(2), lambda t: t.tensor([1.0, 2.0]).cpu(),
+        lambda t: t.nn.Softmax(dim=1)(t.tensor([[1.0, 2.0]])), lambda t: t.nn.LogSoftmax(1)(t.tensor([[1.0, 2.0]])),
+        lambda t: t.nn.Identity()(t.ones(2)),
+    ],
+)  # fmt: skip
+def test_small_things(call):
+    mine, yours = call(autodiff), call(torch)
+    assert kind(mine) == kind(yours)
+    np.testing.assert_allclose(mine, yours, rtol=1e-6)
+
+
+def test_draws_have_the_shapes_and_laws_of_pytorchs():
+    autodiff.manual_seed(-1)
+    assert autodiff.randint(3, (4, 2)).shape == (4, 2)
+    assert set(autodiff.randint(1, 3, (200,)).tolist()) == {1, 2}
+    weights = autodiff.tensor([[1.0, 0.0, 3.0], [0.0, 1.0, 0.0]])
+    drawn = autodiff.multinomial(weights, 4000, replacement=True)
+    assert drawn.shape == (2, 4000)
+    assert np.bincount(drawn.numpy()[0], minlength=3) / 4000 == pytest.approx([0.25, 0, 0.75], abs=0.03)
+    assert sorted(autodiff.multinomial(autodiff.ones(5), 5).tolist()) == [0, 1, 2, 3, 4]
