@@ -58,7 +58,9 @@ class Gradients(Experiment):
     dtype: Literal["float32", "float64"] = "float64"
     seed: Seed = 0
 
-    claims: ClassVar = (claims.SOFTMAX_DELTA, claims.SOFTMAX_BATCH, claims.AUTODIFF, claims.ORDER)
+    claims: ClassVar = (
+        claims.SOFTMAX_DELTA, claims.SOFTMAX_BATCH, claims.AUTODIFF, claims.COMPLEX_STEP, claims.ORDER,
+    )  # fmt: skip
     foremost: ClassVar[tuple[str, ...]] = ("model/error", "time/gradient_s")
     figures: ClassVar[tuple[Figure, ...]] = (
         Curve(
@@ -75,6 +77,8 @@ class Gradients(Experiment):
             raise LeftOut(
                 f"loss={self.loss.name}: has no formula in experiments/theory/exactly.py, to say what is true"
             )
+        if self.classes < 2 and not self.loss.target.one_logit:
+            raise ValueError(f"classes: {self.classes}; should be at least 2, of one class loss={self.loss.name} is 0")
         self.backend(self.loss, layout=self.layout).check("fused")
         self._tape.check()
 

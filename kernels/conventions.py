@@ -41,7 +41,8 @@ class Shapes(Sheet):
     """The matrices of a linear hypothesis, samples in `"rows"` or `"columns"`, with a line for each and for each product.
 
     `s.X s.theta s.H s.Z s.Y s.delta`. Sizes m (samples), n (features) and k (classes) may be left open. Arrays, `X=…`, are checked,
-    set the sizes, and are computed with: `(s.X @ s.theta).array`. Raises ValueError, in one line, for an array of another shape,
+    set the sizes, and are computed with: `(s.X @ s.theta).array`. There is `@`, `+`, `−`, `.T`, a number times a matrix or a matrix
+    divided by one, and Hadamard's `*`. Raises ValueError, in one line, for an array of another shape,
     for a size that is not a whole number of at least 1, and for an unknown convention or name.
     """
 
@@ -85,6 +86,8 @@ class Shapes(Sheet):
         """The array, once its shape fits the sizes that are known; those that are not are its own."""
         array, (_, axes) = np.asarray(value), self._written(name)
         should = f"({', '.join(axes)})"
+        if array.dtype.kind not in "biuf":
+            raise ValueError(f"{name}: {array.dtype}; should be numbers")
         if array.ndim != 2:
             raise ValueError(f"{name}: shape {array.shape}; should have two axes, {should}")
         sizes = tuple(self.sizes.get(axis, size) for axis, size in zip(axes, array.shape, strict=True))

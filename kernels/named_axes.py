@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -27,24 +28,30 @@ class Sheet:
 
     def __init__(self) -> None:
         self.sizes: dict[str, int] = {}
-        self._lines: list[tuple[str, str, str]] = []
+        self._made: dict[tuple[str, str], Matrix] = {}
 
     def write(self, made: Matrix, of: str = "") -> None:
         """A line for a matrix, once; `of`: the shapes that it was made of."""
-        name = made.bare
-        label = f"{RESULTS[name]} = {name}" if name in RESULTS else name
-        words = " × ".join(WORDS[axis] for axis in made.axes) + ", as θ" * (bool(of) and made.axes == ("n", "k"))
-        line = (label, of + made.sized, words)
-        if line not in self._lines:
-            self._lines.append(line)
+        self._made.setdefault((made.bare, of), made)
+
+    def lines(self) -> list[tuple[str, str, str]]:
+        """What each matrix is called, its shape with the sizes that are known by now, and its axes in words."""
+        return [
+            (
+                f"{RESULTS[name]} = {name}" if name in RESULTS else name,
+                of + made.sized,
+                " × ".join(WORDS[axis] for axis in made.axes) + ", as θ" * (bool(of) and made.axes == ("n", "k")),
+            )
+            for (name, of), made in self._made.items()
+        ]
 
     def __repr__(self) -> str:
-        widths = [max((_width(line[column]) for line in self._lines), default=0) for column in (0, 1)]
+        lines = self.lines()
+        widths = [max((_width(line[column]) for line in lines), default=0) for column in (0, 1)]
         cells = [
-            [text + " " * (width - _width(text)) for text, width in zip(line, widths, strict=False)]
-            for line in self._lines
+            [text + " " * (width - _width(text)) for text, width in zip(line, widths, strict=False)] for line in lines
         ]
-        return "\n".join("    ".join([*padded, line[2]]) for padded, line in zip(cells, self._lines, strict=True))
+        return "\n".join("    ".join([*padded, line[2]]) for padded, line in zip(cells, lines, strict=True))
 
 
 @dataclass(frozen=True)
@@ -149,10 +156,42 @@ class Matrix:
         """The difference; raises as the sum does."""
         return self._with(other, "−", np.subtract)
 
+    def __mul__(self, other: Matrix | float) -> Matrix:
+        """A number of times it; or Hadamard's product, entry by entry, which raises as the sum does."""
+        return self._times(other) if isinstance(other, Real) else self._with(other, "∘", np.multiply)  # type: ignore[arg-type]
+
+    def __rmul__(self, number: float) -> Matrix:
+        """A number of times it."""
+        if not isinstance(number, Real):
+            raise _nameless(number)
+        return self._times(number)
+
+    def __truediv__(self, number: float) -> Matrix:
+        """It, divided by a number, as by the samples of a mean."""
+        if not isinstance(number, Real):
+            raise ValueError(f"{self.bare}: divided by a {type(number).__name__}; should be by a number")
+        return self._named(lambda matrix: f"({matrix.name}/{number:g})", lambda array: array / number)
+
+    def _times(self, number: Real) -> Matrix:
+        return self._named(lambda matrix: f"({number:g}·{matrix.name})", lambda array: number * array)
+
+    def _named(self, name: Callable[[Matrix], str], change: Callable[[Any], Any]) -> Matrix:
+        """What comes of a change to each entry, in either convention."""
+        array = None if self.array is None else change(self.array)
+        made = Matrix((Factor(name(self), self._across(name)),), self.axes, self.convention, self.sheet, array)
+        self.sheet.write(made)
+        return made
+
+    def _across(self, name: Callable[[Matrix], str]) -> str | None:
+        """What the other convention calls something that it makes of this one's transpose."""
+        if self.convention is None:
+            return None
+        return name(self.T.within("columns" if self.convention == "rows" else "rows"))
+
     def _with(self, other: Matrix, sign: str, join: Callable[[Any, Any], Any]) -> Matrix:
         if not isinstance(other, Matrix):
             raise _nameless(other)
-        _unmixed(self, other, "add" if sign == "+" else "subtract")
+        _unmixed(self, other, {"+": "add", "−": "subtract", "∘": "multiply entries"}[sign])
         if self.axes != other.axes:
             raise ValueError(
                 f"{self.bare} {sign} {other.bare}: {self.letters} and {other.letters}; should be the same axes"
@@ -204,6 +243,8 @@ def _unmixed(left: Matrix, right: Matrix, do: str) -> None:
             ways.append(f"in {convention} {_told(_fitting(*pair))}")
         else:
             a, b = pair if left.axes == right.axes else (pair[0], pair[1].T)
+            if a.factors[-1].turned and b.factors[-1].turned:  # as that convention would write it
+                a, b = a.T, b.T
             ways.append(f"in {convention} {a.named} and {b.named}")
     raise ValueError(
         f"{left.named} has samples in {left.convention}, {right.named} in {right.convention}: {do} within one convention, "

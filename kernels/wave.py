@@ -9,7 +9,6 @@ moments: the new one takes the place of the older, so that three streams go thro
 
 from __future__ import annotations
 
-import math
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -55,8 +54,7 @@ def leap(
             raise ValueError(f"{name}: should be contiguous and writable, since it changes in place")
     if now.shape != before.shape or now.dtype != before.dtype or np.shares_memory(now, before):
         raise ValueError(f"before: {_what(before)}; should be another array like now, {_what(now)}")
-    if not (isinstance(courant, (int, float)) and 0 < courant < math.inf):
-        raise ValueError(f"courant: {courant!r}; should be a number above 0")
+    check.finite_above_zero("courant", courant)
     if ends not in get_args(Ends):
         raise ValueError(f"ends: {ends!r}; should be one of {', '.join(get_args(Ends))}")
     pulses, cells = layout.samples(now.shape), layout.width(now.shape)

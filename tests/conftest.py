@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import random
 import signal
 import tempfile
 from pathlib import Path
@@ -31,3 +32,16 @@ def layout(request):
 @pytest.fixture(params=[p.values[0] for p in DTYPES], ids=[p.id for p in DTYPES])
 def dtype(request):
     return request.param
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Of a test that is marked `sampled(n)`, n of its parameters stay in the suite; the others are slow, and CI's."""
+    tests = {}
+    for item in items:
+        if item.get_closest_marker("sampled") and not item.get_closest_marker("slow"):
+            tests.setdefault((item.path, item.originalname), []).append(item)
+    for (_, name), of_one in tests.items():
+        (count,) = of_one[0].get_closest_marker("sampled").args
+        for item in random.Random(name).sample(of_one, max(len(of_one) - count, 0)):
+            item.add_marker("slow")

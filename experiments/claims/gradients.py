@@ -70,6 +70,20 @@ def _autodiff(runs: pd.DataFrame, history: pd.DataFrame) -> Evidence | None:
     )
 
 
+def _complex_step(runs: pd.DataFrame, history: pd.DataFrame) -> Evidence | None:
+    mine = runs[runs["form"] == "complex"]
+    if mine.empty:
+        return None
+    return Evidence(
+        quantity="error of Im f(θ + ih)/h against 50 digits ÷ what rounding allows",
+        predicted=0.0,
+        samples=(mine["model/error"] / mine["dtype"].map(ROUNDING)).tolist(),
+        accept=(0.0, 1.0),
+        conditions=f"{counted(len(mine), 'run')}, h = 1e-30: nothing is subtracted, so that no step is too small",
+        details=_worst(mine, "model/error"),
+    )
+
+
 def _order(runs: pd.DataFrame, history: pd.DataFrame) -> Evidence | None:
     wanted = [runs[(runs["form"] == form) & runs["loss"].isin(losses)] for form, losses in SMOOTH.items()]
     mine = pd.concat(wanted)
@@ -94,6 +108,12 @@ AUTODIFF = Claim(
     "“pretend all is scalar, transpose to fit, check numerically” gives the right gradient",
     "notes 2, Calculating the gradient in practice",
     _autodiff,
+)
+COMPLEX_STEP = Claim(
+    "complex-step",
+    "a derivative by a complex step is right to rounding, a difference is not",
+    "Squire and Trapp 1998 (doi:10.1137/S003614459631241X)",
+    _complex_step,
 )
 ORDER = Claim(
     "difference-order",

@@ -51,6 +51,7 @@ def outcome(claim, *runs):
     return None if evidence is None else judge(claim, evidence, 0.99).outcome
 
 
+@pytest.mark.sampled(8)
 @pytest.mark.parametrize("identity", IDENTITIES)
 @pytest.mark.parametrize("convention", CONVENTIONS)
 def test_every_identity_holds_and_its_slip_does_not(identity, convention):

@@ -13,7 +13,7 @@ from problems import problem
 
 from experiments import gradients, hypotheses
 from experiments.backends.numba import Numba
-from experiments.claims.gradients import AUTODIFF, ORDER, ROUNDING, SMOOTH, SOFTMAX_BATCH, SOFTMAX_DELTA
+from experiments.claims.gradients import AUTODIFF, COMPLEX_STEP, ORDER, ROUNDING, SMOOTH, SOFTMAX_BATCH, SOFTMAX_DELTA
 from experiments.gradients import Gradients
 from experiments.theory import exactly
 from harness.contract import WHOLE_RUN
@@ -94,7 +94,7 @@ def test_float32_has_a_worse_best_step():
     assert run(form="central", dtype="float32")[0]["model/error"] > 1e3 * run(form="central")[0]["model/error"]
 
 
-@pytest.mark.parametrize("shape", [(1, 1, 1), (1, 7, 2), (7, 1, 3), (3, 40, 2)])
+@pytest.mark.parametrize("shape", [(1, 1, 2), (1, 7, 2), (7, 1, 3), (3, 40, 2)])
 def test_any_shape(shape):
     m, n, k = shape
     for form in FORMS:
@@ -104,8 +104,9 @@ def test_any_shape(shape):
 
 def test_the_claims_hold():
     runs = [run(form=form) for form in FORMS]
-    for claim in (SOFTMAX_DELTA, SOFTMAX_BATCH, AUTODIFF, ORDER):
+    for claim in (SOFTMAX_DELTA, SOFTMAX_BATCH, AUTODIFF, COMPLEX_STEP, ORDER):
         assert outcome(claim, *runs) == "PASS"
+    assert outcome(COMPLEX_STEP, ({**runs[FORMS.index("one_sided")][0], "form": "complex"}, None)) == "FAIL"
     assert outcome(AUTODIFF, runs[0]) is None
     assert outcome(SOFTMAX_BATCH, runs[1]) is None
     assert outcome(ORDER, *runs[:3]) is None
@@ -165,6 +166,11 @@ def test_a_loss_without_a_definition_here_is_left_out():
 
     with pytest.raises(ValueError, match=r"loss=other: has no formula in experiments/theory/exactly.py"):
         dataclasses.replace(SMALL, loss=Other()).check()
+
+
+def test_one_class_decides_nothing():
+    with pytest.raises(ValueError, match="classes: 1; should be at least 2, of one class loss=softmax is 0"):
+        dataclasses.replace(SMALL, classes=1).check()
 
 
 def test_every_loss_has_a_definition():

@@ -222,6 +222,7 @@ def test_a_wrong_sign_in_one_logits_delta_turns_it_too(kind):
     assert outcome(slope, *frames_of(Shapes(loss=flipped_logit(kind)()))) == "FAIL"
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("kind", [Squared, Absolute, Huber, StudentT])
 def test_a_wrong_sign_turns_the_efficiency(kind):
     """With the right one it passes, as `test_true_claims_pass` sees."""

@@ -43,6 +43,7 @@ def measured(race):
 # A race
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     "changes",
     [
@@ -89,6 +90,7 @@ def test_a_race_is_of_equals_and_its_figures_agree(changes):
     assert race.tags()["threads"] == str(threads.available())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["torch", "jax"])
 def test_a_heavy_peer_races_too(name):
     backend = backends.find()[name]
@@ -99,6 +101,7 @@ def test_a_heavy_peer_races_too(name):
     assert race.tags()["version.backend"] == f"{name} {importlib.metadata.version(name)}"
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("racer", [racers.Off, racers.Nothing])
 def test_a_race_between_different_answers_is_none(racer):
     with pytest.raises(

@@ -234,6 +234,7 @@ def test_a_sweep_has_the_points_that_its_file_says(name):
         assert sizes[grid] == math.prod(len(values_of(values)) for values in swept if values is not None)
 
 
+@pytest.mark.sampled(12)
 @pytest.mark.parametrize(("name", "grid", "key", "values"), list(swept_axes()))
 def test_every_swept_axis_can_be_overridden(name, grid, key, values):
     """By one value and by several; the other axes stay as they are, and so does a part of the sweep without the key."""

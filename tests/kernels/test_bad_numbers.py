@@ -13,6 +13,7 @@ from kernels import Objective, sums
 from kernels.losses import Target
 
 
+@pytest.mark.sampled(40)
 @pytest.mark.parametrize(("method", "argument"), [(m, a) for m in METHODS for a in ARGUMENTS[m]])
 @pytest.mark.parametrize("loss", LOSSES)
 def test_nan_and_infinity_are_refused_by_name(loss, layout, method, argument):

@@ -59,6 +59,24 @@ def test_sizes_may_be_left_open():
     assert repr(Shapes("rows")) == "samples in rows"
 
 
+def test_a_line_comes_once_with_the_sizes_that_are_known_by_then():
+    s = Shapes("rows", n=20, k=3)
+    s.X @ s.theta
+    s.X @ Shapes("rows", X=np.ones((600, 20)), k=3).theta
+    assert repr(s).splitlines()[1:] == [
+        "X         (m, n) = (600, 20)                  samples × features",
+        "θ         (n, k) = (20, 3)                    features × classes",
+        "H = Xθ    (m, n)(n, k) → (m, k) = (600, 3)    samples × classes",
+    ]
+
+
+def test_a_step_down_the_mean_gradient_is_numpys():
+    s, arrays = filled("columns", {"m": 5, "n": 4, "k": 3})
+    step = s.theta - 0.1 * (s.X @ (s.Z - s.Y).T) / 5 + s.theta * s.theta
+    expected = arrays["theta"] - 0.1 * arrays["X"] @ (arrays["Z"] - arrays["Y"]).T / 5 + arrays["theta"] ** 2
+    np.testing.assert_allclose(step.array, expected)
+
+
 @pytest.mark.parametrize(
     ("make", "name"),
     [
@@ -76,6 +94,9 @@ def test_sizes_may_be_left_open():
         (lambda r, c: (c.theta.T @ c.X - c.Y).within("rows"), "(Xθ − Y)ᵀ"),
         (lambda r, c: r.theta.within("columns"), "θ"),
         (lambda r, c: r.X.T @ r.X, "XᵀX"),
+        (lambda r, c: r.theta - 0.1 * (r.X.T @ r.delta / 600), "θ − (0.1·((XᵀΔ)/600))"),
+        (lambda r, c: (r.Z * r.delta).within("columns"), "(Z̃ ∘ Δ̃)ᵀ"),
+        (lambda r, c: (2 * r.Z).within("columns"), "(2·Z̃)ᵀ"),
     ],
 )
 def test_a_result_says_what_it_is(make, name):
@@ -112,13 +133,20 @@ MIXED = "X (m, n) has samples in rows, Δ̃ (k, m) in columns: multiply within o
         (
             lambda r, c: r.Z - c.Y,
             "Z (m, k) has samples in rows, Y\N{COMBINING TILDE} (k, m) in columns: subtract within one convention, "
-            "in rows Z (m, k) and Y (m, k), in columns Z̃ᵀ (m, k) and Y\N{COMBINING TILDE}ᵀ (m, k)",
+            "in rows Z (m, k) and Y (m, k), in columns Z̃ (k, m) and Y\N{COMBINING TILDE} (k, m)",
         ),
         (
             lambda r, c: r.Z + c.Y.T,
             "Z (m, k) has samples in rows, Y\N{COMBINING TILDE}ᵀ (m, k) in columns: add within one convention, "
-            "in rows Z (m, k) and Y (m, k), in columns Z̃ᵀ (m, k) and Y\N{COMBINING TILDE}ᵀ (m, k)",
+            "in rows Z (m, k) and Y (m, k), in columns Z̃ (k, m) and Y\N{COMBINING TILDE} (k, m)",
         ),
+        (
+            lambda r, c: r.Z * c.Y,
+            "Z (m, k) has samples in rows, Y\N{COMBINING TILDE} (k, m) in columns: multiply entries within one convention, "
+            "in rows Z (m, k) and Y (m, k), in columns Z̃ (k, m) and Y\N{COMBINING TILDE} (k, m)",
+        ),
+        (lambda r, c: r.Z * r.X, "Z ∘ X: (m, k) and (m, n); should be the same axes"),
+        (lambda r, c: r.Z / r.Z, "Z: divided by a Matrix; should be by a number"),
         (
             lambda r, c: r.X @ r.theta.T,
             "Xθᵀ: (m, n)(k, n), and n (features) are not k (classes); what fits is Xθ: (m, n)(n, k) → (m, k)",
@@ -165,6 +193,7 @@ def test_what_does_not_fit_is_refused_though_all_sizes_are_equal(make, message):
         (lambda: Shapes("rows", m=0), "m: 0; should be a whole number of at least 1"),
         (lambda: Shapes("rows", k=2.5), "k: 2.5; should be a whole number of at least 1"),
         (lambda: Shapes("rows", W=np.eye(2)), "W: unknown; should be one of m, n, k, X, theta, H, Z, Y, delta"),
+        (lambda: Shapes("rows", X="a"), "X: <U1; should be numbers"),
         (lambda: Shapes("rows", X=np.ones(3)), "X: shape (3,); should have two axes, (m, n)"),
         (
             lambda: Shapes("rows", m=600, n=20, X=np.ones((20, 600))),

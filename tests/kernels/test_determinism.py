@@ -60,11 +60,13 @@ def digests(loss, layout, dtype):
     return found
 
 
+@pytest.mark.sampled(10)
 @pytest.mark.parametrize(("loss", "layout", "dtype"), COMBINATIONS)
 def test_twice_in_a_row(loss, layout, dtype):
     assert digests(loss, layout, dtype) == digests(loss, layout, dtype)
 
 
+@pytest.mark.sampled(8)
 @compiled
 @two_threads
 @pytest.mark.parametrize(("loss", "layout", "dtype"), COMBINATIONS)

@@ -140,6 +140,7 @@ def forms(array):
     return [array.copy(), read_only, np.asfortranarray(array), wide[..., ::2], array[::-1].copy()[::-1], array.tolist()]
 
 
+@pytest.mark.sampled(3)
 @compiled
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("loss", LOSSES)

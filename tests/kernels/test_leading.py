@@ -61,6 +61,7 @@ def test_rows_that_are_apart_give_the_same_bits(loss, layout, size):
         alike(p, order)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_so_they_do_where_blas_forms_the_products(layout, monkeypatch):
     monkeypatch.setattr(wide, "pays", lambda samples, theta: True)

@@ -144,6 +144,7 @@ class Both(Loss):
         return np.inf
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("level", [0.1, 0.25, 0.9])
 @pytest.mark.parametrize("kind", ["normal", "heavy", "skew", "few", "sorted", "ties", "equal"])
 def test_a_step_that_is_not_in_the_middle_gives_a_quantile(level, kind):

@@ -33,6 +33,7 @@ KEPT, PASSED = CACHE_BYTES // 32, CACHE_BYTES
 SHAPES = [(3, 50), (20, 500), (1, 3), (100, 3), (2, 2 * BLOCK + 7), (1, PASSED), (17, KEPT // 8 + 1)]
 
 
+@pytest.mark.sampled(8)
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("ends", ENDS)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -166,8 +167,9 @@ def test_fixed_ends_turn_a_pulse_over_and_open_ends_do_not():
         ({"now": np.zeros((2, 5), int)}, r"now: int64 \(2, 5\); should be"),
         ({"before": np.zeros((2, 6))}, r"before: float64 \(2, 6\); should be another array like now, float64 \(2, 5\)"),
         ({"now": np.zeros((5, 2)).T}, "now: should be contiguous and writable"),
-        ({"courant": 0}, "courant: 0; should be a number above 0"),
-        ({"courant": math.nan}, "courant: nan; should be a number above 0"),
+        ({"courant": 0}, "courant: 0; should be a finite number above 0"),
+        ({"courant": True}, "courant: True; should be a finite number above 0"),
+        ({"courant": math.nan}, "courant: nan; should be a finite number above 0"),
         ({"ends": "loose"}, "ends: 'loose'; should be one of periodic, fixed, open"),
         ({"steps": -1}, "steps"),
         ({"now": np.zeros((2, 2)), "before": np.ones((2, 2))}, "now: 2 cells; should be at least 3"),

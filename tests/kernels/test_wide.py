@@ -34,6 +34,7 @@ def order_of(kind, m):
     return None if kind == "in turn" else np.random.default_rng(5).integers(0, m, m + 3)
 
 
+@pytest.mark.sampled(12)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("loss", WIDE_LOSSES)

@@ -28,6 +28,7 @@ def samples(seed, fits=6, m=40, n=3, outliers=0, leverage=0.0):
     return X, y
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("name", REAL)
 @pytest.mark.parametrize(("outliers", "leverage"), [(0, 0.0), (8, 0.0), (8, 20.0)])
 def test_many_are_as_good_as_one_at_a_time(name, outliers, leverage):

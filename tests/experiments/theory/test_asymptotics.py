@@ -166,6 +166,7 @@ def test_a_mean_has_its_variance_at_any_size():
 REPLICATES = 100_000
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("loss", [Huber(), Huber(0.3), StudentT()])
 @pytest.mark.parametrize("noise", [Gaussian(), Laplace(), t(3), Contaminated()])
 def test_ten_samples_by_numpys_monte_carlo(loss, noise):

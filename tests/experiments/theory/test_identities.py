@@ -61,6 +61,7 @@ def mutants(equation, convention):
                 yield f"{changed} + {by}", mutant
 
 
+@pytest.mark.sampled(20)
 @each_equation
 def test_every_mutation_is_found_by_numbers_and_by_symbols(equation, convention):
     found = list(mutants(equation, convention))

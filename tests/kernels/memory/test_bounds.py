@@ -29,6 +29,7 @@ def touched_bytes(problem):
     return count
 
 
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("layout", ["rows", "columns"])
 @pytest.mark.parametrize("loss", ["squared", "softmax", "multinomial"])
 @pytest.mark.parametrize("work", ["forward", "gradient", "fused", "epoch"])
@@ -40,6 +41,7 @@ def test_every_byte_moves_once_at_least(work, loss, layout):
     assert lower_bound_bytes(p, 1 << 30) == touched_bytes(p)
 
 
+@pytest.mark.sampled(1)
 @given(st.integers(1, 60), st.integers(1, 60), st.integers(1, 12), st.integers(0, 8))
 def test_no_cache_does_with_less(m, n, k, bits):
     """The bound for a product, and what a fully associative cache of that size misses of the trace of one."""

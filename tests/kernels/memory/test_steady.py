@@ -15,6 +15,7 @@ SMALL = Cache(8 << 10, 8, name="l1"), Cache(128 << 10, 16, name="l2")
 LARGE = Cache(8 << 10, 8, name="l1"), Cache(4 << 20, 16, name="l2")
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.skipif(numba.config.DISABLE_JIT, reason="plain Python would take minutes to simulate so much")
 @pytest.mark.parametrize("caches", [SMALL, LARGE], ids=["X beyond the caches", "X in the caches"])
 @pytest.mark.parametrize("order", ["sequential", "shuffled"])
@@ -34,6 +35,7 @@ def test_a_piece_misses_in_proportion_what_the_whole_misses_after_itself(work, b
     assert found == pytest.approx(expected, rel=0.15, abs=0.004)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.skipif(numba.config.DISABLE_JIT, reason="plain Python would take minutes to simulate so much")
 @pytest.mark.parametrize(
     ("order", "batch"), [("sequential", 64), ("sequential", 2048), ("shuffled", 64), ("shuffled", 2048)]
@@ -70,6 +72,7 @@ WORKS, LAYOUTS = ("forward", "gradient", "fused", "epoch"), ("rows", "columns")
 CASES = list(itertools.product(WORKS, LAYOUTS, (("softmax", 10), ("huber", 1)), (None, "shuffled"), (1, 2)))
 
 
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize(("work", "layout", "loss", "order", "threads"), CASES)
 def test_tiles_in_loops_ask_for_the_same_as_tiles_one_by_one(work, layout, loss, order, threads, monkeypatch):
     """Access by access: address, size, operand, whether it writes."""

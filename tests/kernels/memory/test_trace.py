@@ -54,12 +54,14 @@ def test_every_number_of_X_is_read_and_no_other(work, layout, dtype, order):
     assert not touched(accesses, "X", write=True)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("batch", [1, 2, 32, 150])
 def test_an_epoch_reads_every_number_of_X_whatever_the_batch(layout, batch):
     p = problem("epoch", layout, batch_size=batch)
     assert touched(expanded(trace(p)), "X") == bytes_of_X(p)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("samples", [1, 2, 150])
 @pytest.mark.parametrize("features", [5, 37, 300])
 def test_value_and_gradient_read_theta_and_write_the_gradient(layout, loss, samples, features):
@@ -71,6 +73,7 @@ def test_value_and_gradient_read_theta_and_write_the_gradient(layout, loss, samp
     assert touched(accesses, "y", write=False)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("work", WORKS)
 def test_two_threads_share_out_what_one_does(work, layout):
     """Together they ask for the same numbers of X, and neither does all the work."""
@@ -93,6 +96,7 @@ def test_a_team_has_its_features_each():
 SINGLY = pytest.param("epoch", 1, marks=pytest.mark.slow)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(("work", "batch"), [("forward", None), ("fused", None), SINGLY, ("epoch", 16), ("epoch", 512)])
 @pytest.mark.parametrize("threads", [1, 2])
 def test_a_recording_may_end_early(work, batch, layout, threads):
