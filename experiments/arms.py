@@ -118,6 +118,12 @@ def racing(entrants: Mapping[str, Entrant], threads: int) -> Iterator[dict[str, 
         yield arms
 
 
+def in_turns(arms: Mapping[str, Arm], rounds: int) -> Iterator[dict[str, dict[str, float]]]:
+    """Round by round, what a burst of each arm's calls takes: there and back, so that none is always the first."""
+    for turn in range(rounds):
+        yield {name: arms[name].burst() for name in (list(arms) if turn % 2 else reversed(list(arms)))}
+
+
 @contextmanager
 def _environment(variables: Mapping[str, str]) -> Iterator[None]:
     """Within, processes that start have these variables."""

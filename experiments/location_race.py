@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from experiments.ratios import against, of_rounds, rows, summary
+from experiments.ratios import against, medians, rows, summary
 from harness.contract import (
     WHOLE_RUN,
     Bars,
@@ -25,7 +25,6 @@ from harness.contract import (
     as_table,
     counted,
 )
-from harness.estimates import median_of
 from harness.timing import measure
 from kernels import stream, threads
 from kernels.draws import draw, states
@@ -74,7 +73,7 @@ def vectorised(loss: Loss) -> Callable[[Array], Array]:
 
 
 def _faster(runs: pd.DataFrame, history: pd.DataFrame) -> Evidence | None:
-    ratios = [median_of(of_rounds(history, "ratio", run)) for run in runs["run_id"]]
+    ratios = medians(runs, history, "ratio")
     return Evidence(
         quantity="seconds of NumPy over seconds of the bench, draws and estimates together",
         predicted=FACTOR,

@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from experiments.arms import Entrant, racing
-from experiments.ratios import of_rounds
+from experiments.arms import Entrant, in_turns, racing
+from experiments.ratios import medians
 from experiments.workload import check_threads
 from harness.contract import (
     WHOLE_RUN,
@@ -32,7 +32,6 @@ from harness.contract import (
     as_table,
     counted,
 )
-from harness.estimates import median_of
 from kernels import autodiff, stream, threads
 
 FEATURES, CLASSES = 784, 10  # MNIST's
@@ -87,7 +86,7 @@ def _speed(dtype: str) -> Callable[[pd.DataFrame, pd.DataFrame], Evidence | None
         mine = runs[runs["dtype"] == dtype]
         if mine.empty:
             return None
-        ratios = [median_of(of_rounds(history, "ratio", run)) for run in mine["run_id"]]
+        ratios = medians(mine, history, "ratio")
         shown = [*BOTH, "ratio", "time/bench_s", "time/peer_s"]
         return Evidence(
             quantity="seconds of an epoch by PyTorch, eager, over those by the bench's tape",
@@ -103,12 +102,11 @@ def _speed(dtype: str) -> Callable[[pd.DataFrame, pd.DataFrame], Evidence | None
 
 
 def _operation(runs: pd.DataFrame, history: pd.DataFrame) -> Evidence | None:
-    costs = [median_of(of_rounds(history, "tape_s", run)) for run in runs["run_id"]]
     shown = ["time/plain_s", "time/recorded_s", "time/pulled_back_s"]
     return Evidence(
         quantity="seconds of an operation that is written down, less those of NumPy's own",
         predicted=OPERATION_S,
-        samples=costs,
+        samples=medians(runs, history, "tape_s"),
         accept=(0.0, OPERATION_S),
         of="each",
         unit="s",
@@ -175,17 +173,9 @@ class NetworkRace(Experiment):
             apart = float(np.abs(first["bench"].array - first["peer"].array).max())
             if not apart <= AGREEMENT[self.dtype]:
                 raise ValueError(f"weights: PyTorch's are up to {apart:.1e} away; should be the same")
-            for turn in range(self.rounds):
-                took = {name: arms[name].burst()["epoch"] for name in (list(arms) if turn % 2 else list(arms)[::-1])}
-                of_operation = operation(self.dtype)
-                rounds.append(
-                    {
-                        "bench_s": took["bench"],
-                        "peer_s": took["peer"],
-                        "ratio": took["peer"] / took["bench"],
-                        **of_operation,
-                    }
-                )
+            for turn, took in enumerate(in_turns(arms, self.rounds)):
+                bench, peer = took["bench"]["epoch"], took["peer"]["epoch"]
+                rounds.append({"bench_s": bench, "peer_s": peer, "ratio": peer / bench, **operation(self.dtype)})
                 yield Row(turn, {f"rounds/{name}": value for name, value in rounds[-1].items()})
         middle = {f"time/{name}": float(np.median([each[name] for each in rounds])) for name in rounds[0]}
         yield Row(

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from experiments import hierarchy
-from experiments.arms import Entrant, First, Racer, racing
+from experiments.arms import Entrant, First, Racer, in_turns, racing
 from experiments.backends.base import Work
 from experiments.backends.numba import Numba
 from experiments.claims.peers import CLAIMS
@@ -20,8 +20,8 @@ from harness.contract import WHOLE_RUN, Claim, Curve, Figure, HeatMap, LeftOut, 
 from harness.timing import CONFIDENCE, median_interval
 from kernels.ceilings import GEMM_FLOP, READ_BYTES, multiplying, reading, roofline, working
 
-# In their order of turns, there and back: the bench is next to each of the others.
-CEILING, BENCH, PEER = ARMS = "ceiling", "bench", "peer"
+# In their order of turns, there and back, which is that of the entrants: the bench is next to each of the others.
+CEILING, BENCH, PEER = "ceiling", "bench", "peer"
 # How far the two results may be apart, relative to their norm: rounding, which the steps of an epoch pass on.
 AGREEMENT = {"float32": 1e-3, "float64": 1e-9}
 # Times 1/n: λmax of a batch's XᵀX/b is of the order of n, so that no step overshoots.
@@ -94,8 +94,7 @@ class Peers(ByBackend):
             metrics = {f"time/{name}_compile_s": first[name].seconds for name in (BENCH, PEER)}
             metrics |= self._equality(first[BENCH], first[PEER])
             rounds = []
-            for turn in range(self.rounds):
-                took = {name: arms[name].burst() for name in (ARMS if turn % 2 else ARMS[::-1])}
+            for turn, took in enumerate(in_turns(arms, self.rounds)):
                 rounds.append(self._round(took))
                 yield Row(turn, {f"rounds/{name}": value for name, value in rounds[-1].items()})
         yield Row(WHOLE_RUN, metrics | self._summary({name: [each[name] for each in rounds] for name in rounds[0]}))
@@ -104,7 +103,7 @@ class Peers(ByBackend):
         count, step = self.thread_count, STEP / self.features
         backends = {BENCH: Numba, PEER: self.backend}
         racers = {name: Racer(each, self.workload, self.work, step, count) for name, each in backends.items()}
-        return {**racers, CEILING: Ceiling(self.dtype, count)}
+        return {CEILING: Ceiling(self.dtype, count), **racers}
 
     def _round(self, took: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
         """What a round says, from the seconds of each arm's calls."""

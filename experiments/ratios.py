@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from harness.contract import Row
+from harness.contract import Estimate, Row
+from harness.estimates import median_of
 from harness.timing import AGAIN, CONFIDENCE, Arm, median_interval
 
 Rounds = Mapping[str, NDArray[np.float64]]
@@ -50,6 +51,11 @@ def of_rounds(history: pd.DataFrame, metric: str, run_id: str) -> NDArray[np.flo
     """A metric's value in each round of a run."""
     mine = history[(history["run_id"] == run_id) & (history["metric"] == f"rounds/{metric}")]
     return np.asarray(mine.sort_values("step")["value"], np.float64)
+
+
+def medians(runs: pd.DataFrame, history: pd.DataFrame, metric: str) -> list[Estimate]:
+    """The median over its rounds of each run, with its interval."""
+    return [median_of(of_rounds(history, metric, run)) for run in runs["run_id"]]
 
 
 def noise_floor(runs: pd.DataFrame) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -12,9 +13,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from experiments.arms import Entrant, racing
+from experiments.arms import Entrant, in_turns, racing
 from experiments.memory import check_fits
-from experiments.ratios import of_rounds
+from experiments.ratios import medians
 from experiments.workload import check_threads
 from harness.contract import (
     WHOLE_RUN,
@@ -31,7 +32,6 @@ from harness.contract import (
     as_table,
     counted,
 )
-from harness.estimates import median_of
 from kernels import stream, threads
 from kernels.ceilings import TRIAD_BYTES, adding, working
 from kernels.layouts import Layout
@@ -48,7 +48,7 @@ AGREEMENT = {"float32": 1e-4, "float64": 1e-12}
 
 
 @dataclass(frozen=True)
-class Pulses:
+class Pulses(ABC):
     """Random pulses at two moments, as they are given to a library: (pulses, cells), in columns (cells, pulses)."""
 
     shape: tuple[int, int]
@@ -59,9 +59,9 @@ class Pulses:
     seed: int
     threads: int
 
+    @abstractmethod
     def calls(self) -> AbstractContextManager[Mapping[str, Callable[[], Any]]]:
         """The steps as a call that goes on where it was."""
-        raise NotImplementedError
 
     def moments(self) -> tuple[Array, Array]:
         """ψ at t and t − τ."""
@@ -155,7 +155,7 @@ BY = ["library", "pulses", "cells", "layout", "dtype"]
 def _evidence(runs: pd.DataFrame, history: pd.DataFrame, metric: str, quantity: str, least: float) -> Evidence | None:
     if runs.empty:
         return None
-    ratios = [median_of(of_rounds(history, metric, run)) for run in runs["run_id"]]
+    ratios = medians(runs, history, metric)
     return Evidence(
         quantity=quantity,
         predicted=least,
@@ -232,11 +232,7 @@ class WaveRace(Experiment):
             if not apart <= AGREEMENT[self.dtype] * float(np.abs(first["bench"].array).max()):
                 raise ValueError(f"library: {self.library}'s pulses are up to {apart:.1e} away; should be the same")
             rounds = []
-            for turn in range(self.rounds):
-                took = {
-                    name: next(iter(arms[name].burst().values()))
-                    for name in (list(arms) if turn % 2 else list(arms)[::-1])
-                }
+            for turn, took in enumerate(in_turns(arms, self.rounds)):
                 rounds.append(self._round(took))
                 yield Row(turn, {f"rounds/{name}": value for name, value in rounds[-1].items()})
         middle = {name: float(np.median([each[name] for each in rounds])) for name in rounds[0]}
@@ -268,8 +264,8 @@ class WaveRace(Experiment):
         what = (shape, axis, self.courant, self.steps, self.dtype, self.seed, self._threads)
         return {"bench": Bench(*what), "peer": PEERS[self.library](*what), "triad": Triad(self._threads)}
 
-    def _round(self, took: Mapping[str, float]) -> dict[str, float]:
-        bench, peer = took["bench"] / self.steps, took["peer"] / self.steps
+    def _round(self, took: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+        bench, peer = took["bench"]["leap"] / self.steps, took["peer"]["leap"] / self.steps
         moved = STREAMS * self._bytes / 2
-        fraction = moved / bench * took["triad"] / TRIAD_BYTES
+        fraction = moved / bench * took["triad"]["triad"] / TRIAD_BYTES
         return {"bench_s": bench, "peer_s": peer, "ratio": peer / bench, "triad_fraction": fraction}
