@@ -15,7 +15,7 @@ import math as _math
 import numpy as _np
 
 import kernels.autodiff.tensor  # isort: skip (first: functions need tensors)  # noqa: F401
-from kernels.autodiff import autograd, functional, nn, optim, utils
+from kernels.autodiff import autograd, nn, optim, utils
 from kernels.autodiff.autograd import grad
 from kernels.autodiff.check import check_gradient
 from kernels.autodiff.creation import (
@@ -80,7 +80,8 @@ from kernels.autodiff.functions import (
 )
 from kernels.autodiff.kinds import default_dtype as get_default_dtype
 from kernels.autodiff.kinds import set_default_dtype
-from kernels.autodiff.tape import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+from kernels.autodiff.modes import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+from kernels.autodiff.nn import functional
 from kernels.autodiff.tensor import Tensor
 
 abs = absolute

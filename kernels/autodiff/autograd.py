@@ -33,7 +33,9 @@ def grad(
         given = [grad_outputs] if isinstance(grad_outputs, Tensor) else list(grad_outputs)
     starts = [output.cotangent(start) for output, start in zip(of, given, strict=True)]
     found = tape.pull_back(of, starts, retain_graph, create_graph, by)
-    gradients = [found[id(tensor)][1] if id(tensor) in found else None for tensor in by]
+    gradients = [found.get(id(tensor.node or tensor), (None, None))[1] for tensor in by]
+    if not create_graph:  # what may be changed in place must be nobody else's
+        gradients = [None if gradient is None else Tensor.of(gradient.array.copy()) for gradient in gradients]
     if not allow_unused and any(gradient is None for gradient in gradients):
         which = next(i for i, gradient in enumerate(gradients) if gradient is None)
         raise RuntimeError(f"inputs: no output depends on number {which}; leave it out, or give allow_unused=True")

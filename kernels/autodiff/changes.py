@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels.autodiff import functions as F
-from kernels.autodiff.numbers import plain
-from kernels.autodiff.tape import is_grad_enabled, now
+from kernels.autodiff import memory
+from kernels.autodiff.modes import is_grad_enabled
+from kernels.autodiff.numbers import Numbers, plain
 
 if TYPE_CHECKING:
     from kernels.autodiff.tensor import Tensor
@@ -61,40 +62,49 @@ class Changes:
         return self.fill_(0)
 
     def _by(self: Tensor, function: Callable[[Tensor, Any], Tensor], change: np.ufunc, other: Any) -> Tensor:
-        return self._changed(
-            lambda array: change(array, plain(other), out=array, casting="same_kind"),
-            lambda before: function(before, other),
-            other,
-        )
+        return self._changed(lambda array, by: change(array, by, out=array, casting="same_kind"), function, other)
 
     def _replace(self: Tensor, at: Any, value: Any) -> Tensor:
         return self._changed(
-            lambda array: array.__setitem__(at, plain(value)), lambda before: F.replace(before, value, at=at), value
+            lambda array, by: array.__setitem__(at, by), lambda before, by: F.replace(before, by, at=at), value
         )
 
     def _changed(
-        self: Tensor, change: Callable[[NDArray[Any]], Any], function: Callable[[Tensor], Tensor], value: Any
+        self: Tensor, change: Callable[[NDArray[Any], Any], Any], function: Callable[[Tensor, Any], Tensor], by: Any
     ) -> Tensor:
-        """Change the array; where gradients are asked for, be what a function makes of the tensor as it was before.
-
-        Whoever used it before does not know: the tape notices by `changed`.
-        """
-        if is_grad_enabled() and (self.requires_grad or getattr(value, "requires_grad", False)):
-            if self.requires_grad and self.is_leaf:
-                raise RuntimeError(
-                    "in place: a leaf that requires grad; should be changed within `no_grad()`, or be a new tensor: w = w + 1"
-                )
-            if self.node is not None and self.node.name in VIEWS:
-                raise RuntimeError(
-                    f"in place: a part of another tensor, by {self.node.name}; should be assigned there: x[0] = 2 * x[0]"
-                )
-            before = self.of(self.array)
-            before.requires_grad, before.node = self.requires_grad, self.node
-            after = function(before).to(self.dtype)
-            if after.shape != self.shape:
-                raise RuntimeError(f"in place: from shape {self.shape} to {after.shape}; should keep its shape")
-            self.array, self.node, self.requires_grad = after.array, after.node, after.requires_grad
+        """Change the array; where gradients are asked for, become what a function makes of the tensor as it was before."""
+        if not (is_grad_enabled() and (self.requires_grad or getattr(by, "requires_grad", False))):
+            change(self.array, plain(by))
+            memory.note(self.array)
+            return self
+        self._check_change()
+        before = self.of(self.array.copy())
+        before.requires_grad, before.node = self.requires_grad, self.node
+        if isinstance(by, Numbers) and memory.owner(by.array) is memory.owner(self.array):
+            by = F.clone(by)
+        memory.note(self.array, on_tape=True)
+        after = function(before, by).to(self.dtype)
+        if after.shape != self.shape:
+            raise RuntimeError(f"in place: from shape {self.shape} to {after.shape}; should keep its shape")
+        if self.array.flags.writeable:
+            self.array[...] = after.array
         else:
-            change(self.array)
-        self.changed = now()
+            self.array = after.array
+        self.node, self.requires_grad = after.node, after.requires_grad
         return self
+
+    def _check_change(self: Tensor) -> None:
+        """Raise RuntimeError where a change on the tape would be lost, or would be one of a leaf."""
+        leaf: Any = self
+        while leaf.node is not None and leaf.node.name in VIEWS and leaf.node.inputs:
+            leaf = leaf.node.inputs[0]
+        if leaf.is_leaf and leaf.requires_grad and memory.owner(leaf.array) is memory.owner(self.array):
+            raise RuntimeError(
+                "in place: a leaf that requires grad, or a part of one; should be changed within `no_grad()`, or be a new tensor: "
+                "w = w + 1"
+            )
+        if not self.requires_grad and memory.owner(self.array) is not self.array:
+            raise RuntimeError(
+                "in place: a part of a tensor that asks for no gradient, which would not know of it; should be assigned to "
+                "that one, x[0, 1] = … for x[0][1] = …, or to a clone()"
+            )

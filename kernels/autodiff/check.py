@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from kernels.autodiff import autograd, tape
+from kernels.autodiff import autograd
 from kernels.autodiff.differences import Array, Entry, GradientError, Value, differences
 from kernels.autodiff.numbers import plain
 from kernels.autodiff.tensor import Tensor
@@ -65,9 +65,12 @@ def check_gradient(
     points = [np.array(plain(part), np.float64) for part in xs]
     if not sum(point.size for point in points):
         raise ValueError(f"x: {', '.join(str(point.shape) for point in points) or 'nothing'}; should have entries")
-    value, gradients = _own(f, points, seed)
+    value, gradients, single = _own(f, points, seed)
     if gradient is not None:
         tried = list(gradient) if _several(x) else [gradient]
+        if len(tried) != len(points) or not single:
+            given = f"{len(tried)} for {len(points)} inputs" if single else "given, though f has several numbers"
+            raise ValueError(f"gradient: {given}; should be one for each input, of a single number")
         gradients = [np.asarray(plain(part), np.float64) for part in tried]
     for i, (point, own) in enumerate(zip(points, gradients, strict=True)):
         if own.shape != point.shape:
@@ -93,8 +96,8 @@ def _several(x: object) -> bool:
     return isinstance(x, (tuple, list)) and any(isinstance(part, (Tensor, np.ndarray)) for part in x)
 
 
-def _own(f: Callable[..., Tensor], points: Sequence[Array], seed: int) -> tuple[Value, list[Array]]:
-    """Σ cotangent·f(x) as a function of arrays, and its gradient by the tape."""
+def _own(f: Callable[..., Tensor], points: Sequence[Array], seed: int) -> tuple[Value, list[Array], bool]:
+    """Σ cotangent·f(x) as a function of arrays, its gradient by the tape, and whether f is a single number."""
     tensors = [Tensor(point, requires_grad=True) for point in points]
     y = f(*tensors)
     if not isinstance(y, Tensor):
@@ -102,12 +105,13 @@ def _own(f: Callable[..., Tensor], points: Sequence[Array], seed: int) -> tuple[
     cotangent = np.ones(()) if y.ndim == 0 else np.random.default_rng(seed).standard_normal(y.shape)
 
     def value(points: Sequence[Array]) -> float:
-        with tape.no_grad():
-            return float((f(*map(Tensor, points)).array * cotangent).sum())
+        tried = f(*[Tensor(point, requires_grad=True) for point in points])  # f may ask for gradients itself
+        return float((tried.array * cotangent).sum())
 
     if not y.requires_grad:
-        return value, [np.zeros_like(point) for point in points]
+        return value, [np.zeros_like(point) for point in points], y.array.size == 1
     found = autograd.grad(y, tensors, Tensor(cotangent.astype(y.dtype)), allow_unused=True)
-    return value, [
+    own = [
         np.zeros_like(p) if g is None else np.asarray(g.array, np.float64) for p, g in zip(points, found, strict=True)
     ]
+    return value, own, y.array.size == 1

@@ -24,6 +24,8 @@ KINK = 1e-3
 PLACES = np.arange(-8, 9)
 # How many standard deviations of its rounding a difference may be off.
 SIGMAS = 8
+# A difference that is off by less than this share of the slope is sure enough; else smaller steps are tried, by these factors.
+SURE, SMALLER = 1e-4, (1, 16, 256)
 # Differences that rounding may have changed by more than this share of the largest decide nothing.
 DIGITS = 1e-2
 
@@ -57,13 +59,14 @@ class Entry:
         return self.off <= rtol * size + self.error
 
     def __str__(self) -> str:
-        place = f"[{', '.join(map(str, self.at))}]" if self.at else ""
         says = (
             f"{self.difference:.8g}" if self.sides is None else f"between {self.sides[0]:.6g} and {self.sides[1]:.6g}"
         )
         factor = self.gradient / self.difference if self.sides is None and self.difference else 0.0
         times = f", {factor:.4g} times as large" if factor and abs(factor) < 1e6 else ""
-        return f"x{self.input}{place} is {self.gradient:.8g}, and should be {says}: off by {self.off:.2g}{times}"
+        return (
+            f"{_name(self.input, self.at)} is {self.gradient:.8g}, and should be {says}: off by {self.off:.2g}{times}"
+        )
 
 
 def differences(value: Value, points: Sequence[Array], gradients: Sequence[Array]) -> Iterator[Entry]:
@@ -79,10 +82,10 @@ def differences(value: Value, points: Sequence[Array], gradients: Sequence[Array
     noise = max(seen, EPS * abs(middle))
     for i, point in enumerate(points):
         for at in np.ndindex(point.shape):
-            yield _entry(value, points, gradients, i, at, middle, noise)
-    if seen / STEP > DIGITS * max(slope, *(float(np.abs(g).max(initial=0)) for g in gradients)):
+            yield _surest(value, points, gradients, i, at, middle, noise)
+    if SIGMAS * seen / STEP > DIGITS * max(slope, *(float(np.abs(g).max(initial=0)) for g in gradients)):
         raise ValueError(
-            f"f: rounded to about {seen:.1g} of {middle:.3g}, so that differences are off by {seen / STEP:.1g}; "
+            f"f: rounded, or rough, by about {seen:.1g} of {middle:.3g}, so that differences are off by {seen / STEP:.1g}; "
             "should be computed to more digits, as in float64: model.double()"
         )
 
@@ -101,24 +104,45 @@ def _noise(value: Value, points: Sequence[Array]) -> tuple[float, float]:
     return (seen, float(np.ptp(values)) / (STEP * np.ptp(PLACES))) if np.isfinite(values).all() else (0.0, 0.0)
 
 
-def _entry(
+def _surest(
     value: Value, points: Sequence[Array], gradients: Sequence[Array], i: int, at: tuple[int, ...], middle: float, noise: float
 ) -> Entry:  # fmt: skip
-    h = STEP * max(1.0, abs(float(points[i][at])))
+    """The entry by the first step whose difference is sure enough, or the surest: smaller ones where a kink or an end is near."""
+    tried = []
+    for smaller in SMALLER:
+        h = STEP * max(1.0, abs(float(points[i][at]))) / smaller
+        entry = _entry(value, points, gradients, i, at, middle, noise, h)
+        if entry is not None:
+            tried.append(entry)
+            if entry.error <= SURE * max(abs(entry.difference), abs(entry.gradient)) and entry.right(SURE):
+                return entry
+    if not tried:
+        raise ValueError(f"f: not finite where {_name(i, at)} is changed by {h:.1g}; should be finite around x")
+    return min(tried, key=lambda entry: entry.error)
+
+
+def _entry(
+    value: Value, points: Sequence[Array], gradients: Sequence[Array], i: int, at: tuple[int, ...], middle: float, noise: float,
+    h: float,
+) -> Entry | None:  # fmt: skip
+    """The entry by differences over h and 2h; None where f is not finite there."""
     down2, down, up, up2 = values = [value(_moved(points, i, at, steps * h)) for steps in (-2, -1, 1, 2)]
-    name = f"x{i}[{', '.join(map(str, at))}]" if at else f"x{i}"
     if not np.isfinite(values).all():
-        raise ValueError(f"f: not finite where {name} is changed by {2 * h:.1g}; should be finite around x")
+        return None
     near, far = (up - down) / (2 * h), (up2 - down2) / (4 * h)
     rounding = noise / h
     bend, bend2 = (up - 2 * middle + down) / h, (up2 - 2 * middle + down2) / (2 * h)  # right slope − left slope
     size = max(abs(near), abs(far), float(np.abs(gradients[i]).max()), 1e-300)
     sure = abs(bend) > max(KINK * size, 100 * rounding)
     if sure and abs(bend) > GROWS * abs(bend2):
-        raise GradientError(f"gradient: by {name}: f jumps here, by about {abs(bend) * h:.3g}; it has no slope")
+        raise GradientError(f"gradient: by {_name(i, at)}: f jumps here, by about {abs(bend) * h:.3g}; it has no slope")
     sides = ((middle - down) / h, (up - middle) / h) if sure and abs(bend) > STAYS * abs(bend2) else None
     best = (4 * near - far) / 3
     return Entry(i, at, float(gradients[i][at]), best, abs(best - near) + SIGMAS * rounding, sides)
+
+
+def _name(i: int, at: tuple[int, ...]) -> str:
+    return f"x{i}[{', '.join(map(str, at))}]" if at else f"x{i}"
 
 
 def _moved(points: Sequence[Array], i: int, at: tuple[int, ...], by: float) -> list[Array]:

@@ -62,8 +62,10 @@ def _common(given: Sequence[Any]) -> np.dtype[Any]:
             rank = RANKS.find(x.dtype.kind), x.ndim > 0
             found.setdefault(rank, set()).add(x.dtype)
     highest = max((rank for rank, _ in found), default=0)
-    if highest < RANKS.find("f") and any(isinstance(x, (float, complex)) for x in given):
+    if highest < RANKS.find("f") and any(isinstance(x, (float, complex, np.floating)) for x in given):
         return default_dtype()
+    if highest == RANKS.find("b") and any(isinstance(x, (int, np.integer)) and not isinstance(x, bool) for x in given):
+        return np.dtype(np.int64)
     kinds = found.get((highest, True)) or found.get((highest, False)) or [np.dtype(np.int64)]
     return np.result_type(*kinds)
 

@@ -51,6 +51,15 @@ class Methods:
     def __mod__(self: Tensor, other: Any) -> Tensor:
         return F.remainder(self, other)
 
+    def __and__(self: Tensor, other: Any) -> Tensor:
+        return self.of(np.bitwise_and(self.array, plain(other)))
+
+    def __or__(self: Tensor, other: Any) -> Tensor:
+        return self.of(np.bitwise_or(self.array, plain(other)))
+
+    def __rfloordiv__(self: Tensor, other: Any) -> Tensor:
+        return self.of(np.floor_divide(plain(other), self.array))
+
     def __floordiv__(self: Tensor, other: Any) -> Tensor:
         return self.of(np.floor_divide(self.array, plain(other)))
 
@@ -174,11 +183,17 @@ class Methods:
 
     # Reductions
 
-    def sum(self: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
-        return F.sum(self, dim, keepdim)
+    # NumPy's names for `dim` and `keepdim` are PyTorch's too
 
-    def mean(self: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
-        return F.mean(self, dim, keepdim)
+    def sum(
+        self: Tensor, dim: Dims = None, keepdim: bool = False, *, axis: Dims = None, keepdims: bool = False
+    ) -> Tensor:
+        return F.sum(self, dim if axis is None else axis, keepdim or keepdims)
+
+    def mean(
+        self: Tensor, dim: Dims = None, keepdim: bool = False, *, axis: Dims = None, keepdims: bool = False
+    ) -> Tensor:
+        return F.mean(self, dim if axis is None else axis, keepdim or keepdims)
 
     def var(self: Tensor, dim: Dims = None, correction: int = 1, keepdim: bool = False) -> Tensor:
         return F.var(self, dim, correction, keepdim)
@@ -232,6 +247,8 @@ class Methods:
     view = reshape
 
     def flatten(self: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
+        if self.ndim == 0:
+            return self.reshape(1)
         stop = end_dim % self.ndim + 1
         return self.reshape(*self.shape[:start_dim], -1, *self.shape[stop:])
 

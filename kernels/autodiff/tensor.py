@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 import kernels.autodiff.tape as tape
+from kernels.autodiff import memory
 from kernels.autodiff.changes import Changes
 from kernels.autodiff.kinds import default_dtype
 from kernels.autodiff.methods import Methods
@@ -24,10 +25,8 @@ class Tensor(Methods, Changes, Numbers):
 
     array: NDArray[Any]
     requires_grad: bool = False
-    retains_grad: bool = False
     node: tape.Node | None = None
     _grad: Tensor | None = None
-    changed: int = 0  # when it was last changed in place, by the tape's clock
 
     # of `array + tensor` the tensor's `__radd__` takes care, not NumPy's loop over elements
     __array_priority__ = 1000
@@ -63,24 +62,30 @@ class Tensor(Methods, Changes, Numbers):
         start = self.cotangent(gradient)
         held = {id(start.array)}
         for tensor, cotangent in tape.pull_back([self], [start], retain_graph, create_graph).values():
-            if not create_graph:  # what changes in place must be nobody else's
-                array = cotangent.array
-                shared = array.base is not None or id(array) in held
-                held.add(id(array))
-                cotangent = Tensor.of(array.copy() if shared else array)
-            tensor._grad = cotangent if tensor._grad is None else tensor._grad + cotangent
+            assert tensor is not None  # nothing else was wanted
+            array, before = cotangent.array, tensor._grad
+            shared = array.base is not None or id(array) in held
+            held.add(id(array))
+            if create_graph:
+                tensor._grad = (cotangent.clone() if shared else cotangent) if before is None else before + cotangent
+            elif before is None or before.requires_grad:
+                tensor._grad = Tensor.of(array.copy() if shared else array) if before is None else before + cotangent
+            else:
+                before.add_(cotangent)
 
     def cotangent(self, given: Tensor | ArrayLike | None) -> Tensor:
         """What a pull-back starts with here: as given, or 1."""
         if not self.requires_grad:
             raise RuntimeError("backward: the tensor does not require a gradient, nor does what it was made of")
+        if self.node is not None and memory.changed_on_tape(self.array) > self.node.number:
+            raise RuntimeError("backward: the tensor was changed in place through another, which has the gradient")
         if given is None:
             if self.array.size != 1:
                 raise RuntimeError(
                     f"backward: of a tensor of shape {self.array.shape}; should be one number, or have a `gradient` of that shape"
                 )
             return Tensor.of(np.ones_like(self.array))
-        cotangent = given if isinstance(given, Tensor) else Tensor.of(np.asarray(given, self.array.dtype))
+        cotangent = given.to(self.dtype) if isinstance(given, Tensor) else Tensor.of(np.asarray(given, self.dtype))
         if cotangent.array.shape != self.array.shape:
             raise RuntimeError(
                 f"gradient: shape {cotangent.array.shape}; should be {self.array.shape}, as the tensor's own"
@@ -94,8 +99,9 @@ class Tensor(Methods, Changes, Numbers):
 
     @grad.setter
     def grad(self, grad: Tensor | None) -> None:
-        if grad is not None and grad.shape != self.shape:
-            raise RuntimeError(f"grad: shape {grad.shape}; should be {self.shape}, as the tensor itself")
+        if grad is not None and (grad.shape, grad.dtype) != (self.shape, self.dtype):
+            given, own = f"{grad.dtype} of shape {grad.shape}", f"{self.dtype} of shape {self.shape}"
+            raise RuntimeError(f"grad: {given}; should be {own}, as the tensor itself")
         self._grad = grad
 
     @property
@@ -110,12 +116,15 @@ class Tensor(Methods, Changes, Numbers):
 
     def retain_grad(self) -> None:
         """Let `backward` leave a gradient here too, though it is no leaf."""
-        self.retains_grad = True
+        if self.node is not None:
+            self.node.retained = self
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Ask for gradients from now on, or no more."""
         if not self.is_leaf:
             raise RuntimeError("requires_grad_: of a tensor that was computed; should be a leaf, as by `detach()`")
+        if requires_grad and self.array.dtype.kind not in "fc":
+            raise RuntimeError(f"requires_grad: of a tensor of {self.dtype}; should be floating-point")
         self.requires_grad = requires_grad
         return self
 

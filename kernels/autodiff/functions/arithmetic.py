@@ -17,11 +17,16 @@ if TYPE_CHECKING:
 Ruled = tuple[NDArray[Any], tuple["Derivative", ...]]
 
 
+def floating(x: NDArray[Any]) -> NDArray[Any]:
+    """x, whole numbers in the default float type."""
+    return x if x.dtype.kind in "fc" else x.astype(default_dtype())
+
+
 def quietly(f: np.ufunc, *x: NDArray[Any]) -> NDArray[Any]:
-    """f of arrays: infinities and NaN without a warning, and of whole numbers the default float type, as in PyTorch."""
+    """f of arrays: infinities and NaN without a warning, as in PyTorch."""
     with np.errstate(all="ignore"):
         value: NDArray[Any] = f(*x)
-    return value if value.dtype == x[0].dtype or x[0].dtype.kind in "fc" else value.astype(default_dtype())
+    return value
 
 
 @function
@@ -51,7 +56,10 @@ def multiply(a: Tensor, b: Tensor) -> Ruled:
 @function
 def divide(a: Tensor, b: Tensor) -> Ruled:
     """a/b: ∂/∂a = 1/b, ∂/∂b = −(a/b)/b"""
-    return quietly(np.divide, a.array, b.array), (lambda g, _: g / b, lambda g, quotient: -g * quotient / b)
+    return quietly(np.divide, floating(a.array), floating(b.array)), (
+        lambda g, _: g / b,
+        lambda g, quotient: -g * quotient / b,
+    )
 
 
 @function
@@ -84,8 +92,8 @@ def _matmul(a: Tensor, b: Tensor) -> Ruled:
 def matmul(a: Any, b: Any) -> Tensor:
     """a @ b, of matrices, of stacks of them that broadcast, or of vectors: dC = dA·B + A·dB, so that Ā = C̄Bᵀ and B̄ = AᵀC̄"""
     a_ndim, b_ndim = np.ndim(a), np.ndim(b)
-    kinds = {x.dtype for x in (a, b) if hasattr(x, "dtype") and x.dtype.kind == "f"}
-    if len(kinds) > 1:
+    given = [x.dtype for x in (a, b) if hasattr(x, "dtype") and x.dtype.kind != "c"]
+    if len(given) == 2 and given[0] != given[1] and (isinstance(a, type(b)) or {kind.kind for kind in given} == {"f"}):
         raise TypeError(f"matmul: of {a.dtype} and {b.dtype}; should be the same, as by float() or double()")
     if a_ndim >= 2 and b_ndim >= 2:
         return _matmul(a, b)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from kernels.autodiff.functions.arithmetic import quietly
+from kernels.autodiff.functions.arithmetic import floating, quietly
+from kernels.autodiff.numbers import plain
 from kernels.autodiff.tape import function
 
 if TYPE_CHECKING:
@@ -24,49 +25,49 @@ def _size(x: NDArray[Any]) -> NDArray[Any]:
 @function
 def exp(a: Tensor) -> Ruled:
     """eᵃ, its own derivative"""
-    return quietly(np.exp, a.array), (lambda g, out: g * out,)
+    return quietly(np.exp, floating(a.array)), (lambda g, out: g * out,)
 
 
 @function
 def log(a: Tensor) -> Ruled:
     """ln a: 1/a"""
-    return quietly(np.log, a.array), (lambda g, _: g / a,)
+    return quietly(np.log, floating(a.array)), (lambda g, _: g / a,)
 
 
 @function
 def log1p(a: Tensor) -> Ruled:
     """ln(1 + a), exact for small a: 1/(1 + a)"""
-    return quietly(np.log1p, a.array), (lambda g, _: g / (1 + a),)
+    return quietly(np.log1p, floating(a.array)), (lambda g, _: g / (1 + a),)
 
 
 @function
 def sqrt(a: Tensor) -> Ruled:
     """√a: 1/(2√a)"""
-    return quietly(np.sqrt, a.array), (lambda g, out: g / (2 * out),)
+    return quietly(np.sqrt, floating(a.array)), (lambda g, out: g / (2 * out),)
 
 
 @function
 def sin(a: Tensor) -> Ruled:
     """sin a: cos a"""
-    return quietly(np.sin, a.array), (lambda g, _: g * a.cos(),)
+    return quietly(np.sin, floating(a.array)), (lambda g, _: g * a.cos(),)
 
 
 @function
 def cos(a: Tensor) -> Ruled:
     """cos a: −sin a"""
-    return quietly(np.cos, a.array), (lambda g, _: -g * a.sin(),)
+    return quietly(np.cos, floating(a.array)), (lambda g, _: -g * a.sin(),)
 
 
 @function
 def tanh(a: Tensor) -> Ruled:
     """tanh a: 1 − tanh² a"""
-    return quietly(np.tanh, a.array), (lambda g, out: g * (1 - out * out),)
+    return quietly(np.tanh, floating(a.array)), (lambda g, out: g * (1 - out * out),)
 
 
 @function
 def sigmoid(a: Tensor) -> Ruled:
     """σ(a) = 1/(1 + e⁻ᵃ), by whichever of its two forms does not overflow: σ(1 − σ)"""
-    x = a.array
+    x = floating(a.array)
     e = np.exp(-_size(x))
     return np.where(x.real >= 0, 1, e) / (1 + e), (lambda g, out: g * (out * (1 - out)),)
 
@@ -74,7 +75,7 @@ def sigmoid(a: Tensor) -> Ruled:
 @function
 def softplus(a: Tensor) -> Ruled:
     """ln(1 + eᵃ) = max(a, 0) + ln(1 + e^−|a|): σ(a)"""
-    x = a.array
+    x = floating(a.array)
     return np.maximum(x, 0) + np.log1p(np.exp(-_size(x))), (lambda g, _: g * a.sigmoid(),)
 
 
@@ -90,17 +91,22 @@ def absolute(a: Tensor) -> Ruled:
     return np.abs(a.array), (lambda g, _: g * np.sign(a.array),)
 
 
+def _share(a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
+    """1 where a is larger, else 0; a half where they are the same"""
+    return np.asarray((a > b) + 0.5 * (a == b), np.result_type(a, b, np.float32))
+
+
 @function
 def maximum(a: Tensor, b: Tensor) -> Ruled:
     """The larger of a and b: to that one goes the derivative, half to each where they are the same"""
-    share = (np.sign(a.array - b.array) + 1) / 2
+    share = _share(a.array, b.array)
     return np.maximum(a.array, b.array), (lambda g, _: g * share, lambda g, _: g * (1 - share))
 
 
 @function
 def minimum(a: Tensor, b: Tensor) -> Ruled:
     """The smaller of a and b: to that one goes the derivative, half to each where they are the same"""
-    share = (np.sign(b.array - a.array) + 1) / 2
+    share = _share(b.array, a.array)
     return np.minimum(a.array, b.array), (lambda g, _: g * share, lambda g, _: g * (1 - share))
 
 
@@ -108,12 +114,12 @@ def minimum(a: Tensor, b: Tensor) -> Ruled:
 def clamp(a: Tensor, min: float | None = None, max: float | None = None) -> Ruled:
     """a, at least `min` and at most `max`: 1 where it is within them, or at one, else 0"""
     low, high = -np.inf if min is None else min, np.inf if max is None else max
-    return np.clip(a.array, low, high), (lambda g, _: g * ((a.array >= low) & (a.array <= high)),)
+    return np.clip(a.array, min, max), (lambda g, _: g * ((a.array >= low) & (a.array <= high)),)
 
 
 def where(condition: ArrayLike | Tensor, a: Any, b: Any) -> Tensor:
     """a where the condition holds, else b: to that one goes the derivative"""
-    return _where(a, b, condition=np.asarray(condition, bool))
+    return _where(a, b, condition=np.array(plain(condition), bool))
 
 
 @function
@@ -127,7 +133,8 @@ def _where(a: Tensor, b: Tensor, condition: NDArray[Any]) -> Ruled:
 @function
 def to(a: Tensor, dtype: DTypeLike) -> Ruled:
     """a as numbers of another type; its derivative takes the type of a"""
-    return a.array.astype(dtype), (lambda g, _: g.to(a.dtype),)
+    own = a.array.dtype
+    return a.array.astype(dtype), (lambda g, _: g.to(own),)
 
 
 @function

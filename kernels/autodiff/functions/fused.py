@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels import layouts, losses
-from kernels.autodiff.tape import function, is_grad_enabled
+from kernels.autodiff.modes import is_grad_enabled
+from kernels.autodiff.tape import function
 from kernels.objective import Objective
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 @function
 def cross_entropies(logits: Tensor, labels: NDArray[Any]) -> Ruled:
     """ln Σ eʰ − h_y, sample by sample: δ = softmax(h) − onehot(y)"""
-    h = logits.array
+    h, labels = logits.array, labels.copy()
     at = (np.arange(len(labels)), labels) if labels.ndim else (labels,)
     off = h - h.max(axis=-1, keepdims=True)
     powers = np.exp(off)

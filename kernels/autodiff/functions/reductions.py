@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -17,11 +18,11 @@ if TYPE_CHECKING:
 Dims = int | Sequence[int] | None
 
 
-def kept(a: Tensor, dim: Dims) -> tuple[int, ...]:
+def kept(shape: tuple[int, ...], dim: Dims) -> tuple[int, ...]:
     """The shape of a sum over those axes, with length 1 in their place."""
-    over = range(a.ndim) if dim is None else [dim] if isinstance(dim, int) else dim
-    gone = {axis % a.ndim for axis in over}
-    return tuple(1 if axis in gone else length for axis, length in enumerate(a.shape))
+    over = range(len(shape)) if dim is None else [dim] if isinstance(dim, int) else dim
+    gone = {axis % len(shape) for axis in over}
+    return tuple(1 if axis in gone else length for axis, length in enumerate(shape))
 
 
 def _axis(dim: Dims) -> int | tuple[int, ...] | None:
@@ -31,13 +32,15 @@ def _axis(dim: Dims) -> int | tuple[int, ...] | None:
 @function
 def sum(a: Tensor, dim: Dims = None, keepdim: bool = False) -> Ruled:
     """Σ a over the axes `dim` (None: all): each term has the derivative of the sum"""
-    return a.array.sum(axis=_axis(dim), keepdims=keepdim), (lambda g, _: g.reshape(kept(a, dim)).broadcast_to(a.shape),)
+    shape, kind = a.array.shape, a.array.dtype.kind
+    value = a.array.sum(axis=_axis(dim), keepdims=keepdim, dtype=np.int64 if kind in "biu" else None)
+    return value, (lambda g, _: g.reshape(kept(shape, dim)).broadcast_to(shape),)
 
 
 def mean(a: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
     """Σ a / count"""
     _of_floats("mean", a)
-    return sum(a, dim, keepdim) / (a.array.size / _count(kept(a, dim)))
+    return sum(a, dim, keepdim) / _count(a, dim)
 
 
 def _of_floats(name: str, a: Tensor) -> None:
@@ -45,28 +48,34 @@ def _of_floats(name: str, a: Tensor) -> None:
         raise RuntimeError(f"{name}: of {a.dtype}; should be floating-point, as by float()")
 
 
-def _count(shape: tuple[int, ...]) -> int:
-    return int(np.prod(shape))
+def _count(a: Tensor, dim: Dims) -> int:
+    """How many numbers each sum is over."""
+    return math.prod(length for length, one in zip(a.shape, kept(a.shape, dim), strict=True) if one == 1)
 
 
 def var(a: Tensor, dim: Dims = None, correction: float = 1, keepdim: bool = False) -> Tensor:
     """Σ (a − mean)² / (count − correction)"""
     _of_floats("var", a)
     off = a - mean(a, dim, True)
-    return sum(off * off, dim, keepdim) / (a.array.size / _count(kept(a, dim)) - correction)
+    return sum(off * off, dim, keepdim) / (_count(a, dim) - correction)
 
 
 def std(a: Tensor, dim: Dims = None, correction: float = 1, keepdim: bool = False) -> Tensor:
-    """√var"""
-    return var(a, dim, correction, keepdim).sqrt()
+    """√var, with a derivative of 0 at 0"""
+    return _root(var(a, dim, correction, keepdim), 0.5)
+
+
+def _root(a: Tensor, power: float) -> Tensor:
+    """aᵖ, with a derivative of 0 where it is 0"""
+    above = a.array != 0
+    return (a.where(above, 1.0) ** power).where(above, 0.0)
 
 
 def norm(a: Tensor, p: float = 2, dim: Dims = None, keepdim: bool = False) -> Tensor:
     """(Σ |a|ᵖ)^(1/p), with a derivative of 0 where it is 0"""
-    total = sum(a * a if p == 2 else absolute(a) ** p, dim, keepdim)
-    above = total.array > 0
-    root = total.where(above, 1.0) ** (1 / p)
-    return root.where(above, 0.0)
+    if not 0 < p < math.inf:
+        raise ValueError(f"p: {p}; should be finite and above 0 (of the largest: x.abs().max())")
+    return _root(sum(a * a if p == 2 else absolute(a) ** p, dim, keepdim), 1 / p)
 
 
 @function
@@ -77,7 +86,7 @@ def logsumexp(a: Tensor, dim: Dims, keepdim: bool = False) -> Ruled:
     c = np.where(np.isfinite(c), c, 0).astype(x.dtype)  # where all are −∞, so is their sum
     with np.errstate(divide="ignore"):
         value = np.log(np.exp(x - c).sum(axis=axis, keepdims=True)) + c
-    shape = kept(a, dim)
+    shape = kept(a.shape, dim)
     return value if keepdim else value.squeeze(axis), (
         lambda g, out: g.reshape(shape) * (a - out.reshape(shape)).exp(),
     )

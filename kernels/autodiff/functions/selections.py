@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from kernels.autodiff.functions.elementwise import maximum, minimum
 from kernels.autodiff.functions.reductions import kept
 from kernels.autodiff.tape import function
 
@@ -26,7 +27,8 @@ class Found(NamedTuple):
 @function
 def index(a: Tensor, at: Any) -> Ruled:
     """a[at], for slices, numbers, masks and arrays of numbers: what was taken twice has both derivatives"""
-    return a.array[at], (lambda g, _: put(g, a.shape, at),)
+    shape, at = a.array.shape, _own(at)
+    return a.array[at], (lambda g, _: put(g, shape, at),)
 
 
 @function
@@ -43,9 +45,16 @@ def put(a: Tensor, shape: tuple[int, ...], at: Any) -> Ruled:
 @function
 def replace(a: Tensor, value: Tensor, at: Any) -> Ruled:
     """a with other numbers at [at]: to those goes the derivative there, to a the rest"""
-    whole = a.array.copy()
+    whole, at = a.array.copy(), _own(at)
     whole[at] = value.array
     return whole, (lambda g, _: replace(g, 0.0, at=at), lambda g, _: g[at])
+
+
+def _own(at: Any) -> Any:
+    """The same place; arrays of numbers may change meanwhile, and are copied."""
+    if isinstance(at, tuple):
+        return tuple(map(_own, at))
+    return at.copy() if isinstance(at, np.ndarray) else at
 
 
 def _once(at: Any) -> bool:
@@ -62,10 +71,9 @@ def _once(at: Any) -> bool:
 
 @function
 def _of_all(a: Tensor, largest: bool) -> Ruled:
-    x = a.array if largest else -a.array
-    top = x.max()
-    share = (x == top) / (x == top).sum()  # of several largest, each has its part
-    return a.array.ravel()[x.argmax()], (lambda g, _: g * share.astype(a.dtype),)
+    value = a.array.max() if largest else a.array.min()
+    share = (a.array == value) / (a.array == value).sum()  # of several largest, each has its part
+    return np.asarray(value), (lambda g, _: g * share.astype(g.dtype),)
 
 
 @function
@@ -73,23 +81,28 @@ def _along(a: Tensor, dim: int, keepdim: bool, place: NDArray[np.intp]) -> Ruled
     value = np.take_along_axis(a.array, place, dim)
     chosen = np.zeros(a.shape, a.dtype)
     np.put_along_axis(chosen, place, 1, dim)
-    return value if keepdim else value.squeeze(dim), (lambda g, _: g.reshape(kept(a, dim)) * chosen,)
+    shape = kept(a.shape, dim)
+    return value if keepdim else value.squeeze(dim), (lambda g, _: g.reshape(shape) * chosen,)
 
 
-def max(a: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
-    """The largest of all; along an axis, with where it is. To it goes the derivative, of all in equal parts to several"""
+def max(a: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
+    """The largest of all; along an axis, with where it is; of two tensors, `maximum`. To several the derivative goes in parts"""
+    if hasattr(dim, "dtype"):
+        return maximum(a, dim)
     return _found(a, dim, keepdim, True)
 
 
-def min(a: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
-    """The smallest of all; along an axis, with where it is. To it goes the derivative, of all in equal parts to several"""
+def min(a: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
+    """The smallest of all; along an axis, with where it is; of two tensors, `minimum`. To several the derivative goes in parts"""
+    if hasattr(dim, "dtype"):
+        return minimum(a, dim)
     return _found(a, dim, keepdim, False)
 
 
 def _found(a: Tensor, dim: int | None, keepdim: bool, largest: bool) -> Any:
     if dim is None:
         return _of_all(a, largest=largest)
-    place = (a.array if largest else -a.array).argmax(axis=dim, keepdims=True)
+    place = (np.argmax if largest else np.argmin)(a.array, axis=dim, keepdims=True)
     value = _along(a, dim=dim, keepdim=keepdim, place=place)
     return Found(value, type(value).of(place if keepdim else place.squeeze(dim)))
 

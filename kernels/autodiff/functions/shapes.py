@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
 @function
 def reshape(a: Tensor, shape: Sequence[int]) -> Ruled:
     """The numbers in their order, in another shape, −1 for the length that follows from the others"""
-    return a.array.reshape(shape), (lambda g, _: g.reshape(a.shape),)
+    before = a.array.shape
+    return a.array.reshape(shape), (lambda g, _: g.reshape(before),)
 
 
 @function
@@ -48,23 +50,31 @@ def sum_to_size(a: Tensor, shape: Sequence[int]) -> Tensor:
 def _sum_to_size(a: Tensor, shape: tuple[int, ...]) -> Ruled:
     added = a.ndim - len(shape)
     repeated = [added + axis for axis, length in enumerate(shape) if length == 1]
-    summed = a.array.sum(axis=(*range(added), *repeated), keepdims=True)
-    return summed.reshape(shape), (lambda g, _: g.broadcast_to(a.shape),)
+    summed, before = a.array.sum(axis=(*range(added), *repeated), keepdims=True), a.array.shape
+    return summed.reshape(shape), (lambda g, _: g.broadcast_to(before),)
 
 
 def squeeze(a: Tensor, dim: int | None = None) -> Tensor:
     """Without the axes of length 1, or without that one, if it has length 1"""
+    if dim is not None:
+        _place(a, dim, a.ndim)
     gone = {axis for axis in range(a.ndim) if a.shape[axis] == 1 and (dim is None or axis == dim % a.ndim)}
     return a.reshape([length for axis, length in enumerate(a.shape) if axis not in gone])
 
 
 def unsqueeze(a: Tensor, dim: int) -> Tensor:
     """With an axis of length 1 more, there"""
+    _place(a, dim, a.ndim + 1)
     shape = list(a.shape)
     shape.insert(dim if dim >= 0 else dim + a.ndim + 1, 1)
     return a.reshape(shape)
 
 
+def _place(a: Tensor, dim: int, count: int) -> None:
+    if not -max(count, 1) <= dim < max(count, 1):
+        raise IndexError(f"dim: {dim}, of shape {a.shape}; should be in {-count}..{count - 1}")
+
+
 def flat(sizes: Sequence[Any]) -> tuple[int, ...]:
     """(2, 3) from 2, 3 or from (2, 3)"""
-    return tuple(sizes[0]) if len(sizes) == 1 and not isinstance(sizes[0], int) else tuple(sizes)
+    return tuple(sizes[0]) if len(sizes) == 1 and not isinstance(sizes[0], Integral) else tuple(sizes)

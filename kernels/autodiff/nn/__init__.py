@@ -1,7 +1,6 @@
 """Layers, as `torch.nn` has them."""
 
-from kernels.autodiff import functional
-from kernels.autodiff.nn import init
+from kernels.autodiff.nn import functional, init
 from kernels.autodiff.nn.containers import ModuleList, Sequential
 from kernels.autodiff.nn.layers import (
     Dropout,

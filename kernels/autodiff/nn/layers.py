@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from kernels.autodiff import creation
-from kernels.autodiff import functional as F
 from kernels.autodiff.devices import placed
+from kernels.autodiff.nn import functional as F
 from kernels.autodiff.nn import init
 from kernels.autodiff.nn.module import Module, Parameter
 from kernels.autodiff.tensor import Tensor
@@ -119,17 +119,23 @@ class Embedding(Module):
         self.weight = Parameter(creation.randn(num_embeddings, embedding_dim))
 
     def forward(self, input: Tensor) -> Tensor:
-        return self.weight[input]
+        return F.embedding(input, self.weight)
 
     def extra_repr(self) -> str:
         return f"{self.num_embeddings}, {self.embedding_dim}"
 
 
 class Flatten(Module):
-    """All axes but the first in one."""
+    """The axes from `start_dim` to `end_dim` in one: all but the first."""
+
+    def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
+        self.start_dim, self.end_dim = start_dim, end_dim
 
     def forward(self, input: Tensor) -> Tensor:
-        return input.flatten(1)
+        return input.flatten(self.start_dim, self.end_dim)
+
+    def extra_repr(self) -> str:
+        return f"start_dim={self.start_dim}, end_dim={self.end_dim}"
 
 
 class Dropout(Module):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kernels.autodiff import functional as F
+from kernels.autodiff.nn import functional as F
 from kernels.autodiff.nn.module import Module
 from kernels.autodiff.tensor import Tensor
 

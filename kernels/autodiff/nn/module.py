@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Self
 
 import numpy as np
@@ -56,8 +56,15 @@ class Module:
         """What the module computes."""
         raise NotImplementedError(f"{type(self).__name__} has no forward()")
 
-    def __call__(self, *inputs: Any) -> Any:
-        return self.forward(*inputs)
+    def __call__(self, *inputs: Any, **settings: Any) -> Any:
+        return self.forward(*inputs, **settings)
+
+    def apply(self, change: Callable[[Module], Any]) -> Self:
+        """Call a function on each module in it, and then on itself."""
+        for child in self.children():
+            child.apply(change)
+        change(self)
+        return self
 
     def named_children(self) -> Iterator[tuple[str, Module]]:
         """The modules in it, not those in them."""

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.autodiff.tape import now
+from kernels.autodiff import memory
 from kernels.autodiff.tensor import Tensor
 
 Array = NDArray[Any]
@@ -31,6 +31,9 @@ class Optimizer(ABC):
         self.state: dict[int, dict[str, Any]] = {}
         if not any(group["params"] for group in self.param_groups):
             raise ValueError("params: none; should be a model's parameters")
+        every = [id(parameter) for group in self.param_groups for parameter in group["params"]]
+        if len(set(every)) < len(every):
+            raise ValueError("params: a tensor stands there twice; should be stepped once")
         for group in self.param_groups:
             for key in self.at_least_zero:
                 if not 0 <= group[key] < math.inf:
@@ -59,7 +62,7 @@ class Optimizer(ABC):
                     elif decay:
                         grad = grad + decay * parameter.array
                     self.move(parameter.array, grad, self.state.setdefault(id(parameter), {}), group)
-                    parameter.changed = now()
+                    memory.note(parameter.array)
 
     @abstractmethod
     def move(self, theta: Array, grad: Array, state: dict[str, Any], group: Mapping[str, Any]) -> None:

@@ -40,8 +40,9 @@ class DataLoader:
 
     def __init__(
         self, dataset: Dataset, batch_size: int = 1, shuffle: bool = False, drop_last: bool = False,
-        generator: np.random.Generator | None = None,
+        generator: np.random.Generator | None = None, num_workers: int = 0,
     ) -> None:  # fmt: skip
+        """`num_workers` is PyTorch's, and changes nothing here: samples are taken in this process."""
         if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
             raise ValueError(f"batch_size: {batch_size!r}; should be a whole number of at least 1")
         self.dataset, self.batch_size, self.shuffle, self.drop_last = dataset, batch_size, shuffle, drop_last
@@ -57,7 +58,8 @@ class DataLoader:
         for batch in range(len(self)):
             at = slice(batch * self.batch_size, min((batch + 1) * self.batch_size, count))
             if isinstance(self.dataset, TensorDataset):
-                yield list(self.dataset[at if order is None else order[at]])
+                taken = self.dataset[at if order is None else order[at]]
+                yield [tensor.clone() for tensor in taken] if order is None else list(taken)
             else:
                 chosen = range(at.start, at.stop) if order is None else order[at]
                 yield _together([self.dataset[int(i)] for i in chosen])

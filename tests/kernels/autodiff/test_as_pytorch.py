@@ -157,13 +157,89 @@ def test_an_embedding_is_rows_of_its_weight():
         lambda t: t.argmax(t.tensor([[1.0, 3.0], [5.0, 2.0]]), 1), lambda t: t.tensor([7, -7]) // 2,
         lambda t: t.zeros(2, 3, device="cpu"), lambda t: t.eye(2), lambda t: t.tensor([1.0, 2.0]).cpu(),
         lambda t: t.nn.Softmax(dim=1)(t.tensor([[1.0, 2.0]])), lambda t: t.nn.LogSoftmax(1)(t.tensor([[1.0, 2.0]])),
-        lambda t: t.nn.Identity()(t.ones(2)),
+        lambda t: t.nn.Identity()(t.ones(2)), lambda t: (t.ones(2) > 0) * 2, lambda t: 2 * (t.ones(2) > 0) - 1,
+        lambda t: (t.ones(2) > 0) / 2, lambda t: t.tensor([1, 2]) * np.float32(2.5), lambda t: (t.ones(2) > 0) & (t.zeros(2) > 0),
+        lambda t: t.tensor(np.uint8([0, 1, 200])).min(), lambda t: t.tensor(np.uint8([9, 1, 200])).min(0).indices,
+        lambda t: t.tensor(np.uint8([0, 1, 200])).sum(), lambda t: t.tensor(np.uint8([0, 1, 200])).sqrt(),
+        lambda t: t.tensor([-1, 2]).clamp(min=0), lambda t: t.sigmoid(t.tensor([0, 1])), lambda t: t.max(t.ones(2), t.zeros(2)),
+        lambda t: t.ones(2, 3).sum(1, keepdims=True), lambda t: t.ones(2, 3).mean(axis=0), lambda t: t.tensor(3.0).flatten(),
+        lambda t: t.nn.Flatten(start_dim=0)(t.ones(2, 3)), lambda t: t.zeros(np.int64(3)), lambda t: t.zeros(0, 3).mean(1),
     ],
 )  # fmt: skip
 def test_small_things(call):
     mine, yours = call(autodiff), call(torch)
     assert kind(mine) == kind(yours)
     np.testing.assert_allclose(mine, yours, rtol=1e-6)
+
+
+def test_slopes_at_the_edge():
+    for f in (lambda t, x: x.std(), lambda t, x: x.norm(), lambda t, x: t.maximum(x, x.detach()).sum()):
+        for values in (np.full(3, 2.0), np.zeros(3)):
+            found = []
+            for t in BOTH:
+                x = t.tensor(values, requires_grad=True)
+                f(t, x).backward()
+                found.append(np.asarray(x.grad))
+            np.testing.assert_allclose(*found, atol=1e-15)
+
+
+@pytest.fixture
+def on_again():
+    """Gradients are on for the next test, whatever this one does."""
+    yield
+    for t in BOTH:
+        t.set_grad_enabled(True)
+
+
+def test_modes_are_set_at_once_within_a_block_and_in_functions(on_again):
+    for t in BOTH:
+        x = t.ones(2, requires_grad=True)
+        t.set_grad_enabled(False)
+        assert not (x * 2).requires_grad
+        t.set_grad_enabled(True)
+        with t.set_grad_enabled(False):
+            assert not (x * 2).requires_grad
+        assert (x * 2).requires_grad
+        for decorator in (lambda t: t.no_grad, lambda t: t.no_grad(), lambda t: t.set_grad_enabled(False)):
+            doubled = decorator(t)(lambda x: x * 2)
+            assert not doubled(x).requires_grad
+            assert not doubled(x).requires_grad
+            assert (x * 2).requires_grad
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda t: t.nn.Embedding(5, 2)(t.tensor([-1])), lambda t: t.nn.functional.one_hot(t.tensor([-1]), 3),
+        lambda t: t.optim.SGD([{"params": [w := t.ones(2)]}, {"params": [w]}], lr=1), lambda t: t.tensor([1, 2]).requires_grad_(),
+        lambda t: t.ones(2).unsqueeze(7), lambda t: t.ones(2).squeeze(5), lambda t: t.nn.LayerNorm(1)(t.ones(2, 4)),
+        lambda t: t.ones(2, 2) @ t.tensor([[1, 2], [3, 4]]),
+    ],
+)  # fmt: skip
+def test_both_refuse(call):
+    for t in BOTH:
+        with pytest.raises((ValueError, IndexError, RuntimeError, TypeError)):
+            call(t)
+
+
+def test_a_module_takes_names_and_a_change_of_all_its_modules():
+    def model_of(t):
+        class Model(t.nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.inner = t.nn.Linear(2, 2)
+
+            def forward(self, x, scale=1):
+                return self.inner(x) * scale
+
+        return Model()
+
+    for t in BOTH:
+        seen = []
+        model = model_of(t).apply(lambda module, seen=seen: seen.append(type(module).__name__))
+        assert seen == ["Linear", "Model"]
+        x = t.ones(1, 2)
+        np.testing.assert_allclose(model(x, scale=3).detach(), 3 * model(x).detach(), rtol=1e-6)
 
 
 def test_draws_have_the_shapes_and_laws_of_pytorchs():

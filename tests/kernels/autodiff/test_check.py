@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-
 import numpy as np
 import pytest
 from differentiable import BROADCASTING, CASES
@@ -173,12 +171,51 @@ def test_a_jump_is_no_kink(f, x):
 
 
 def test_a_kink_beside_x_is_none_at_it():
-    """Of h to the right of it, 0.3 h and 1.5 h: the slopes on both sides are between those of the kink, or right."""
+    """Smaller steps do not reach it."""
     h = np.finfo(float).eps ** (1 / 3)
-    for away in (0.3, 1.5, 2.5):
-        with pytest.warns(UserWarning, match="kink") if away < 0.7 else contextlib.nullcontext():
-            outcome = check_gradient(lambda x: x.relu(), np.array(-away * h)) if away != 1.5 else None
-        assert outcome is None or outcome.worst * outcome.scale < 1e-9
+    for away in (-2.5, -1.5, -0.3, 0.3, 0.7, 1.5, 2.5):
+        for f in (lambda x: x.relu(), lambda x: 3 * x.abs()):
+            found = check_gradient(f, np.array(away * h))
+            assert found.worst * found.scale < 1e-6
+        with pytest.raises(GradientError):
+            check_gradient(lambda x: x.abs(), np.array(away * h), gradient=0.95 * np.sign(away))
+
+
+@pytest.mark.parametrize(
+    ("f", "x"),
+    [
+        (lambda x: x.log(), 1e-5), (lambda x: x.sqrt(), 1e-5), (lambda x: (1e6 * x).sigmoid(), 0.0),
+    ],
+)  # fmt: skip
+def test_steps_are_as_small_as_the_function_asks(f, x):
+    assert check_gradient(f, np.array(x)).worst < 1e-4
+    with pytest.raises(GradientError):
+        check_gradient(lambda x: f(x) + 0 * x, np.array(x), gradient=0.95 * slope(f, x))
+
+
+def slope(f, x):
+    t = autodiff.tensor(np.array(x), requires_grad=True)
+    return autodiff.grad(f(t), t)[0].item()
+
+
+def test_a_function_may_ask_for_gradients_itself():
+    def penalty(w):
+        (g,) = autodiff.grad((w.sin() * w).sum(), w, create_graph=True)
+        return (g * g).sum()
+
+    assert check_gradient(penalty, np.array([0.3, -1.2])).worst < 1e-8
+
+
+@pytest.mark.parametrize(
+    ("f", "gradient", "said"),
+    [
+        (lambda a, b: (a * b).sum(), (np.ones(2),), "gradient: 1 for 2 inputs; should be one for each input"),
+        (lambda a, b: a * b, (np.ones(2), np.ones(2)), "gradient: given, though f has several numbers; should be"),
+    ],
+)
+def test_gradients_that_are_tried_are_those_of_a_number(f, gradient, said):
+    with pytest.raises(ValueError, match=said):
+        check_gradient(f, (np.ones(2), np.ones(2)), gradient=gradient)
 
 
 @pytest.mark.parametrize(
@@ -189,13 +226,14 @@ def test_a_kink_beside_x_is_none_at_it():
             r"f: .* and then .* at the same x; should be a function of x alone",
         ),
         (lambda x: x.log().sum(), "f: nan at x; should be finite"),
+        (lambda x: (1e9 + x * x).sum(), "f: rounded, or rough, by about .* of .*; should be computed to more digits"),
         (
             lambda x: ((x + 1.0) * 1e-3).log().sum(),
             r"f: not finite where x0\[\d\] is changed|f: .* at x; should be finite",
         ),
         (
             lambda x: x.float().sin().sum(),
-            "f: rounded to about .* of .*; should be computed to more digits, as in float64",
+            "f: rounded, or rough, by about .* of .*; should be computed to more digits, as in float64",
         ),
     ],
 )

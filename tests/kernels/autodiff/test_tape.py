@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import gc
 import math
-import resource
 import sys
+import tracemalloc
 import weakref
 from pathlib import Path
 
@@ -116,8 +116,9 @@ def test_ten_thousand_steps_take_no_more_memory_than_a_hundred():
             optimizer.step()
 
     def here():
-        return len(gc.get_objects()), int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+        return len(gc.get_objects()), tracemalloc.get_traced_memory()[0]
 
+    tracemalloc.start()
     gc.collect()
     gc.disable()
     try:
@@ -127,8 +128,9 @@ def test_ten_thousand_steps_take_no_more_memory_than_a_hundred():
         more, after = here()
     finally:
         gc.enable()
+        tracemalloc.stop()
     assert more - objects < 100
-    assert after - before < 4e6  # one tape a step would be a hundred times as much
+    assert after - before < 2e4  # one tape a step would be a thousand times as much
 
 
 def test_a_second_backward_is_refused_unless_the_tape_is_retained():
@@ -195,8 +197,14 @@ def test_what_used_it_before_it_changed_is_not_differentiated():
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda y: y[0].mul_(2), r"in place: a part of another tensor, by index; should be assigned there"),
-        (lambda y: y.reshape(2, 1).zero_(), "in place: a part of another tensor, by reshape"),
+        (
+            lambda y: torch.zeros(2, 2)[0].copy_(y),
+            r"in place: a part of a tensor that asks for no gradient.*x\[0, 1\] = …",
+        ),
+        (
+            lambda y: torch.zeros(4).reshape(2, 2)[0].__setitem__(1, y[0]),
+            "in place: a part of a tensor that asks for no gradient",
+        ),
         (lambda y: y.add_(torch.ones(3, 2)), r"in place: from shape \(2,\) to \(3, 2\); should keep its shape"),
     ],
 )
@@ -218,8 +226,14 @@ def test_numpy_does_not_cut_the_tape_unseen():
 
 def test_a_gradient_has_the_shape_of_its_tensor():
     w = leaf([1.0, 2.0])
-    with pytest.raises(RuntimeError, match=r"grad: shape \(1, 2\); should be \(2,\), as the tensor itself"):
-        w.grad = torch.ones(1, 2)
+    for wrong, what in (
+        (torch.ones(1, 2).double(), r"float64 of shape \(1, 2\)"),
+        (torch.ones(2), r"float32 of shape \(2,\)"),
+    ):
+        with pytest.raises(
+            RuntimeError, match=rf"grad: {what}; should be float64 of shape \(2,\), as the tensor itself"
+        ):
+            w.grad = wrong
 
 
 @pytest.mark.parametrize(

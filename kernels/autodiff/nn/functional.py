@@ -14,8 +14,9 @@ from kernels.autodiff.functions.fused import cross_entropies, objective
 from kernels.autodiff.tensor import Tensor
 
 __all__ = [
-    "binary_cross_entropy_with_logits", "cross_entropy", "dropout", "huber_loss", "l1_loss", "layer_norm", "leaky_relu", "linear",
-    "log_softmax", "logsumexp", "mse_loss", "nll_loss", "objective", "one_hot", "relu", "sigmoid", "softmax", "softplus", "tanh",
+    "binary_cross_entropy_with_logits", "cross_entropy", "dropout", "embedding", "huber_loss", "l1_loss", "layer_norm",
+    "leaky_relu", "linear", "log_softmax", "logsumexp", "mse_loss", "nll_loss", "objective", "one_hot", "relu", "sigmoid",
+    "softmax", "softplus", "tanh",
 ]  # fmt: skip
 
 Reduction = Literal["mean", "sum", "none"]
@@ -46,7 +47,7 @@ def cross_entropy(
     `ignore_index` as in `nll_loss`.
     """
     target = creation.as_tensor(target)
-    if target.array.dtype.kind == "f":
+    if target.array.dtype.kind == "f" and target.ndim == input.ndim:
         _alike(input, target)
         shares = target if weight is None else target * weight
         losses = -(shares * input.log_softmax(-1)).sum(-1)
@@ -93,11 +94,16 @@ def _labels(input: Tensor, labels: NDArray[Any]) -> None:
         raise ValueError(
             f"target: shape {labels.shape}; should be {h.shape[:-1]}, a class for each sample of {h.shape}"
         )
+    _in_range("target", labels, k)
+
+
+def _in_range(name: str, labels: NDArray[Any], count: int) -> None:
+    """Raise ValueError where they are no numbers of so many classes."""
     if labels.dtype.kind not in "iu":
-        raise ValueError(f"target: {labels.dtype}; should be whole numbers in 0..{k - 1}")
-    if labels.size and not (labels.min() >= 0 and labels.max() < k):
+        raise ValueError(f"{name}: {labels.dtype}; should be whole numbers in 0..{count - 1}, as by long()")
+    if labels.size and not (labels.min() >= 0 and labels.max() < count):
         raise ValueError(
-            f"target: {labels.dtype} in {labels.min()}..{labels.max()}; should be whole numbers in 0..{k - 1}"
+            f"{name}: {labels.dtype} in {labels.min()}..{labels.max()}; should be whole numbers in 0..{count - 1}"
         )
 
 
@@ -137,7 +143,15 @@ def binary_cross_entropy_with_logits(input: Tensor, target: Any, reduction: Redu
 def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     """A row of the unit matrix for each class."""
     labels = tensor.array
-    return Tensor.of(np.eye(int(labels.max()) + 1 if num_classes == -1 else num_classes, dtype=np.int64)[labels])
+    count = int(labels.max()) + 1 if num_classes == -1 else num_classes
+    _in_range("tensor", labels, count)
+    return Tensor.of(np.eye(count, dtype=np.int64)[labels])
+
+
+def embedding(input: Tensor, weight: Tensor) -> Tensor:
+    """The row of `weight` for each number in `input`."""
+    _in_range("input", input.array, len(weight))
+    return weight[input]
 
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -169,7 +183,10 @@ def layer_norm(
     input: Tensor, normalized_shape: Any, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
 ) -> Tensor:
     """(x − mean)/√(variance + ε) over the last axes, then ·weight + bias."""
-    last = len(normalized_shape) if np.ndim(normalized_shape) else 1
+    shape = tuple(normalized_shape) if np.ndim(normalized_shape) else (normalized_shape,)
+    last = len(shape)
+    if tuple(input.shape[-last:]) != shape:
+        raise ValueError(f"input: shape {input.shape}; should end in {shape}, over which it is normalized")
     dims = tuple(range(-last, 0))
     off = input - input.mean(dims, True)
     scaled = off / ((off * off).mean(dims, True) + eps).sqrt()
