@@ -45,3 +45,5 @@ def pytest_collection_modifyitems(items):
         (count,) = of_one[0].get_closest_marker("sampled").args
         for item in random.Random(name).sample(of_one, max(len(of_one) - count, 0)):
             item.add_marker("slow")
+    # what takes minutes comes first, so that no worker is left with it when the others are done
+    items.sort(key=lambda item: item.path.name != "test_valgrind.py")

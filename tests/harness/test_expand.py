@@ -214,14 +214,14 @@ def axes_of(sweep):
 
 
 AXES = [(name, grid, key, values) for name, sweep in SWEEPS.items() for grid, key, values in axes_of(sweep)]
-FIRST = {name: grid for name, grid, *_ in reversed(AXES)}  # each sweep's first grid; the others are CI's
+FIRST = {name: grid for name, grid, *_ in reversed(AXES)}  # each sweep's first grid
+PARTS = list(dict.fromkeys((name, grid) for name, grid, *_ in AXES))
 
 
 def swept_axes():
     for name, grid, key, values in AXES:
-        if key != "experiment":
-            marks = [] if FIRST[name] == grid else [pytest.mark.slow]
-            yield pytest.param(name, grid, key, values, id="-".join(filter(None, (name, grid, key))), marks=marks)
+        if key != "experiment" and FIRST[name] == grid:
+            yield pytest.param(name, grid, key, values, id="-".join(filter(None, (name, grid, key))))
 
 
 @pytest.mark.slow
@@ -250,6 +250,17 @@ def test_every_swept_axis_can_be_overridden(name, grid, key, values):
         }
         assert len(mine) == 1 + override.count(",")
         assert {point.grid for point in found} == set(grids)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "grid"), PARTS, ids=["-".join(filter(None, part)) for part in PARTS])
+def test_all_axes_of_a_part_can_be_overridden_at_once(name, grid):
+    """Each by its last value, which leaves one run."""
+    axes = {key: values_of(swept) for n, g, key, swept in AXES if (n, g) == (name, grid)}
+    overrides = {f"{key}={values[-1]}" for key, values in axes.items() if key != "experiment"}
+    first = {key: values[0] for key, values in axes.items()}
+    (point,) = expanded({grid: first}, [f"+sweep={name}", *overrides])
+    assert overrides <= set(point.overrides)
 
 
 def test_a_grid_may_do_without_an_axis_of_all():
