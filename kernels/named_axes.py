@@ -166,6 +166,10 @@ class Matrix:
             raise _nameless(number)
         return self._times(number)
 
+    def __neg__(self) -> Matrix:
+        """Less than nothing by as much."""
+        return self._named(lambda matrix: f"(−{matrix.name})", np.negative)
+
     def __truediv__(self, number: float) -> Matrix:
         """It, divided by a number, as by the samples of a mean."""
         if not isinstance(number, Real):

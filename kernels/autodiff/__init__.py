@@ -42,17 +42,22 @@ from kernels.autodiff.creation import (
 from kernels.autodiff.devices import cuda, device
 from kernels.autodiff.functions import (
     absolute,
+    add,
     broadcast_to,
+    chunk,
     clamp,
     clone,
     concatenate,
     cos,
+    cumsum,
+    dot,
     einsum,
     exp,
     log,
     log1p,
     log_softmax,
     logsumexp,
+    masked_fill,
     matmul,
     max,
     maximum,
@@ -60,6 +65,7 @@ from kernels.autodiff.functions import (
     min,
     minimum,
     norm,
+    outer,
     permute,
     relu,
     reshape,
@@ -67,17 +73,26 @@ from kernels.autodiff.functions import (
     sin,
     softmax,
     softplus,
+    split,
     sqrt,
+    square,
     squeeze,
     stack,
     std,
     sum,
     tanh,
     transpose,
+    tril,
+    triu,
+    unbind,
     unsqueeze,
     var,
     where,
 )
+from kernels.autodiff.functions import divide as div
+from kernels.autodiff.functions import multiply as mul
+from kernels.autodiff.functions import power as pow
+from kernels.autodiff.functions import subtract as sub
 from kernels.autodiff.kinds import default_dtype as get_default_dtype
 from kernels.autodiff.kinds import set_default_dtype
 from kernels.autodiff.modes import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
@@ -85,19 +100,23 @@ from kernels.autodiff.nn import functional
 from kernels.autodiff.tensor import Tensor
 
 abs = absolute
-argmax, argmin = Tensor.argmax, Tensor.argmin
+argmax, argmin, flatten, isnan = Tensor.argmax, Tensor.argmin, Tensor.flatten, Tensor.isnan
+allclose, equal, all, any = Tensor.allclose, Tensor.equal, Tensor.all, Tensor.any
+mm = bmm = mv = matmul
 cat = concatenate
 float32, float64, int64, bool = _np.dtype("float32"), _np.dtype("float64"), _np.dtype("int64"), _np.dtype("bool")
 float, double, long = float32, float64, int64
 pi, inf, nan = _math.pi, _math.inf, _math.nan
 
 __all__ = [
-    "Tensor", "abs", "absolute", "arange", "argmax", "argmin", "as_tensor", "autograd", "bool", "broadcast_to", "cat",
-    "check_gradient", "clamp", "clone", "concatenate", "cos", "cuda", "device", "double", "einsum", "empty", "enable_grad", "exp",
-    "eye", "float", "float32", "float64", "from_numpy", "full", "functional", "get_default_dtype", "grad", "inf", "int64",
-    "is_grad_enabled", "linspace", "log", "log1p", "log_softmax", "logsumexp", "long", "manual_seed", "matmul", "max", "maximum",
-    "mean", "min", "minimum", "multinomial", "nan", "nn", "no_grad", "norm", "ones", "ones_like", "optim", "permute", "pi", "rand",
-    "randint", "randn", "randn_like", "randperm", "relu", "reshape", "set_default_dtype", "set_grad_enabled", "sigmoid", "sin",
-    "softmax", "softplus", "sqrt", "squeeze", "stack", "std", "sum", "tanh", "tensor", "transpose", "unsqueeze", "utils", "var",
-    "where", "zeros", "zeros_like",
+    "Tensor", "abs", "absolute", "add", "all", "allclose", "any", "arange", "argmax", "argmin", "as_tensor", "autograd", "bmm",
+    "bool", "broadcast_to", "cat", "check_gradient", "chunk", "clamp", "clone", "concatenate", "cos", "cuda", "cumsum",
+    "device", "div", "dot", "double", "einsum", "empty", "enable_grad", "equal", "exp", "eye", "flatten", "float", "float32",
+    "float64", "from_numpy", "full", "functional", "get_default_dtype", "grad", "inf", "int64", "is_grad_enabled", "isnan",
+    "linspace", "log", "log1p", "log_softmax", "logsumexp", "long", "manual_seed", "masked_fill", "matmul", "max", "maximum",
+    "mean", "min", "minimum", "mm", "mul", "multinomial", "mv", "nan", "nn", "no_grad", "norm", "ones", "ones_like", "optim",
+    "outer", "permute", "pi", "pow", "rand", "randint", "randn", "randn_like", "randperm", "relu", "reshape",
+    "set_default_dtype", "set_grad_enabled", "sigmoid", "sin", "softmax", "softplus", "split", "sqrt", "square", "squeeze",
+    "stack", "std", "sub", "sum", "tanh", "tensor", "transpose", "tril", "triu", "unbind", "unsqueeze", "utils", "var", "where",
+    "zeros", "zeros_like",
 ]  # fmt: skip

@@ -51,18 +51,6 @@ class Methods:
     def __mod__(self: Tensor, other: Any) -> Tensor:
         return F.remainder(self, other)
 
-    def __and__(self: Tensor, other: Any) -> Tensor:
-        return self.of(np.bitwise_and(self.array, plain(other)))
-
-    def __or__(self: Tensor, other: Any) -> Tensor:
-        return self.of(np.bitwise_or(self.array, plain(other)))
-
-    def __rfloordiv__(self: Tensor, other: Any) -> Tensor:
-        return self.of(np.floor_divide(plain(other), self.array))
-
-    def __floordiv__(self: Tensor, other: Any) -> Tensor:
-        return self.of(np.floor_divide(self.array, plain(other)))
-
     def __pow__(self: Tensor, other: Any) -> Tensor:
         return F.power(self, other)
 
@@ -83,37 +71,6 @@ class Methods:
 
     def __getitem__(self: Tensor, at: Any) -> Tensor:
         return F.index(self, at=plain(at))
-
-    # Comparisons have no derivative
-
-    def __eq__(self: Tensor, other: object) -> Tensor:  # type: ignore[override]
-        return self.of(np.equal(self.array, plain(other)))
-
-    def __ne__(self: Tensor, other: object) -> Tensor:  # type: ignore[override]
-        return self.of(np.not_equal(self.array, plain(other)))
-
-    def __lt__(self: Tensor, other: Any) -> Tensor:
-        return self.of(np.less(self.array, plain(other)))
-
-    def __le__(self: Tensor, other: Any) -> Tensor:
-        return self.of(np.less_equal(self.array, plain(other)))
-
-    def __gt__(self: Tensor, other: Any) -> Tensor:
-        return self.of(np.greater(self.array, plain(other)))
-
-    def __ge__(self: Tensor, other: Any) -> Tensor:
-        return self.of(np.greater_equal(self.array, plain(other)))
-
-    def __invert__(self: Tensor) -> Tensor:
-        return self.of(~self.array)
-
-    __hash__ = object.__hash__
-
-    def argmax(self: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
-        return self.of(np.asarray(self.array.argmax(axis=dim, keepdims=keepdim)))
-
-    def argmin(self: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
-        return self.of(np.asarray(self.array.argmin(axis=dim, keepdims=keepdim)))
 
     # Functions of each number
 
@@ -146,6 +103,12 @@ class Methods:
 
     def relu(self: Tensor) -> Tensor:
         return F.relu(self)
+
+    def square(self: Tensor) -> Tensor:
+        return F.square(self)
+
+    def masked_fill(self: Tensor, mask: Any, value: float) -> Tensor:
+        return F.masked_fill(self, mask, value)
 
     def pow(self: Tensor, exponent: Any) -> Tensor:
         return F.power(self, exponent)
@@ -210,6 +173,12 @@ class Methods:
     def min(self: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
         return F.min(self, dim, keepdim)
 
+    def cumsum(self: Tensor, dim: int) -> Tensor:
+        return F.cumsum(self, dim=dim)
+
+    def dot(self: Tensor, other: Tensor) -> Tensor:
+        return F.dot(self, other)
+
     def logsumexp(self: Tensor, dim: Dims, keepdim: bool = False) -> Tensor:
         return F.logsumexp(self, dim, keepdim)
 
@@ -268,6 +237,18 @@ class Methods:
         wanted = flat(sizes)
         own = (1,) * (len(wanted) - self.ndim) + self.shape
         return self.broadcast_to([length if size == -1 else size for size, length in zip(wanted, own, strict=True)])
+
+    def split(self: Tensor, split_size: Any, dim: int = 0) -> tuple[Tensor, ...]:
+        return F.split(self, split_size, dim)
+
+    def chunk(self: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
+        return F.chunk(self, chunks, dim)
+
+    def unbind(self: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
+        return F.unbind(self, dim)
+
+    def contiguous(self: Tensor) -> Tensor:
+        return self
 
     def sum_to_size(self: Tensor, *shape: Any) -> Tensor:
         return F.sum_to_size(self, flat(shape))

@@ -1,4 +1,4 @@
-"""What is in a tensor, and how it shows: its numbers as an array, as lists, as one; their shape and type."""
+"""What is in a tensor, and how it shows: its numbers as an array, as lists, as one; their shape and type; comparisons."""
 
 from __future__ import annotations
 
@@ -85,6 +85,64 @@ class Numbers:
         kind = "" if self.dtype in (default_dtype(), np.int64, np.bool_) else f", dtype={self.dtype}"
         made = f", grad_fn={self.node}" if self.node else ", requires_grad=True" if self.requires_grad else ""
         return f"tensor({text}{kind}{made})"
+
+    # Comparisons have no derivative
+
+    def __eq__(self: Tensor, other: object) -> Tensor:  # type: ignore[override]
+        return self.of(np.equal(self.array, plain(other)))
+
+    def __ne__(self: Tensor, other: object) -> Tensor:  # type: ignore[override]
+        return self.of(np.not_equal(self.array, plain(other)))
+
+    def __lt__(self: Tensor, other: Any) -> Tensor:
+        return self.of(np.less(self.array, plain(other)))
+
+    def __le__(self: Tensor, other: Any) -> Tensor:
+        return self.of(np.less_equal(self.array, plain(other)))
+
+    def __gt__(self: Tensor, other: Any) -> Tensor:
+        return self.of(np.greater(self.array, plain(other)))
+
+    def __ge__(self: Tensor, other: Any) -> Tensor:
+        return self.of(np.greater_equal(self.array, plain(other)))
+
+    def __invert__(self: Tensor) -> Tensor:
+        return self.of(~self.array)
+
+    __hash__ = object.__hash__
+
+    def argmax(self: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
+        return self.of(np.asarray(self.array.argmax(axis=dim, keepdims=keepdim)))
+
+    def argmin(self: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
+        return self.of(np.asarray(self.array.argmin(axis=dim, keepdims=keepdim)))
+
+    def isnan(self: Tensor) -> Tensor:
+        return self.of(np.isnan(self.array))
+
+    def all(self: Tensor, dim: Any = None) -> Tensor:
+        return self.of(np.asarray(self.array.all(axis=dim)))
+
+    def any(self: Tensor, dim: Any = None) -> Tensor:
+        return self.of(np.asarray(self.array.any(axis=dim)))
+
+    def equal(self: Tensor, other: Tensor) -> bool:
+        return np.array_equal(self.array, other.array)
+
+    def allclose(self: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8) -> bool:
+        return np.allclose(self.array, other.array, rtol, atol)
+
+    def __and__(self: Tensor, other: Any) -> Tensor:
+        return self.of(np.bitwise_and(self.array, plain(other)))
+
+    def __or__(self: Tensor, other: Any) -> Tensor:
+        return self.of(np.bitwise_or(self.array, plain(other)))
+
+    def __rfloordiv__(self: Tensor, other: Any) -> Tensor:
+        return self.of(np.floor_divide(plain(other), self.array))
+
+    def __floordiv__(self: Tensor, other: Any) -> Tensor:
+        return self.of(np.floor_divide(self.array, plain(other)))
 
 
 def plain(x: Any) -> Any:

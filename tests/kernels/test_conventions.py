@@ -97,6 +97,7 @@ def test_a_step_down_the_mean_gradient_is_numpys():
         (lambda r, c: r.theta - 0.1 * (r.X.T @ r.delta / 600), "θ − (0.1·((XᵀΔ)/600))"),
         (lambda r, c: (r.Z * r.delta).within("columns"), "(Z̃ ∘ Δ̃)ᵀ"),
         (lambda r, c: (2 * r.Z).within("columns"), "(2·Z̃)ᵀ"),
+        (lambda r, c: -r.Z.T, "−Zᵀ"),
     ],
 )
 def test_a_result_says_what_it_is(make, name):

@@ -1,6 +1,6 @@
 """Layers, as `torch.nn` has them."""
 
-from kernels.autodiff.nn import functional, init
+from kernels.autodiff.nn import functional, init, utils
 from kernels.autodiff.nn.containers import ModuleList, Sequential
 from kernels.autodiff.nn.layers import (
     Dropout,
@@ -23,5 +23,5 @@ from kernels.autodiff.nn.module import Module, Parameter
 __all__ = [
     "BCEWithLogitsLoss", "CrossEntropyLoss", "Dropout", "Embedding", "Flatten", "HuberLoss", "Identity", "L1Loss", "LayerNorm",
     "LeakyReLU", "Linear", "LogSoftmax", "MSELoss", "Module", "ModuleList", "NLLLoss", "Parameter", "ReLU", "Sequential", "Sigmoid",
-    "Softmax", "Softplus", "Tanh", "functional", "init",
+    "Softmax", "Softplus", "Tanh", "functional", "init", "utils",
 ]  # fmt: skip

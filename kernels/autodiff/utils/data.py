@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
@@ -33,6 +34,31 @@ class TensorDataset:
 
     def __getitem__(self, at: Any) -> tuple[Tensor, ...]:
         return tuple(tensor[at] for tensor in self.tensors)
+
+
+class Subset:
+    """The samples of a data set at those places."""
+
+    def __init__(self, dataset: Dataset, indices: Sequence[int]) -> None:
+        self.dataset, self.indices = dataset, indices
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, at: int) -> Any:
+        return self.dataset[int(self.indices[at])]
+
+
+def random_split(
+    dataset: Dataset, lengths: Sequence[float], generator: np.random.Generator | None = None
+) -> list[Subset]:
+    """Parts of a data set by chance, of those lengths, or of those shares of it."""
+    shares = math.isclose(sum(lengths), 1) and all(0 <= length <= 1 for length in lengths)
+    ends = np.cumsum(lengths) * len(dataset) if shares else np.cumsum(lengths)
+    if round(ends[-1]) != len(dataset):
+        raise ValueError(f"lengths: {list(lengths)}; should be {len(dataset)} together, or shares that are 1 together")
+    order = (generator or creation.generator()).permutation(len(dataset))
+    return [Subset(dataset, part.tolist()) for part in np.split(order, np.round(ends[:-1]).astype(int))]
 
 
 class DataLoader:

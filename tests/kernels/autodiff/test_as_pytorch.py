@@ -242,6 +242,31 @@ def test_a_module_takes_names_and_a_change_of_all_its_modules():
         np.testing.assert_allclose(model(x, scale=3).detach(), 3 * model(x).detach(), rtol=1e-6)
 
 
+def test_gradients_are_clipped_together():
+    for most in (0.5, 100.0):
+        found = []
+        for t in BOTH:
+            w = [t.tensor(np.full(n, 2.0), requires_grad=True) for n in (2, 3)]
+            sum((x**3).sum() for x in w).backward()
+            norm = t.nn.utils.clip_grad_norm_(w, most)
+            found.append([norm.item(), *[x.grad.tolist() for x in w]])
+        mine, yours = found
+        for a, b in zip(mine, yours, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-6)
+    with pytest.raises(ValueError, match="max_norm: 0; should be above 0"):
+        autodiff.nn.utils.clip_grad_norm_(autodiff.ones(1), 0)
+
+
+@pytest.mark.parametrize("lengths", [[7, 3], [0.7, 0.3]])
+def test_a_split_has_every_sample_once(lengths):
+    parts = autodiff.utils.data.random_split(autodiff.utils.data.TensorDataset(autodiff.arange(10)), lengths)
+    assert [len(part) for part in parts] == [7, 3]
+    taken = [int(x) for part in parts for (batch,) in autodiff.utils.data.DataLoader(part, batch_size=4) for x in batch]
+    assert sorted(taken) == list(range(10))
+    with pytest.raises(ValueError, match=r"lengths: \[7, 4\]; should be 10 together"):
+        autodiff.utils.data.random_split(range(10), [7, 4])
+
+
 def test_draws_have_the_shapes_and_laws_of_pytorchs():
     autodiff.manual_seed(-1)
     assert autodiff.randint(3, (4, 2)).shape == (4, 2)
