@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 # A clock for all that happens to tensors: when a function was called, when memory was changed.
 now = itertools.count(1).__next__
+latest = 0  # when any memory was last changed
 
 
 class _Change:
@@ -36,11 +37,12 @@ def owner(array: NDArray[Any]) -> NDArray[Any]:
 
 def note(array: NDArray[Any], on_tape: bool = False) -> None:
     """Its memory changes now: `on_tape`, as the tape knows, so that what looked at it before has no gradient any more."""
+    global latest
     own = owner(array)
     change = _changes.get(id(own))
     if change is None:
         change = _changes[id(own)] = _Change(own)
-    change.last = now()
+    change.last = latest = now()
     if on_tape:
         change.on_tape = change.last
 

@@ -46,7 +46,9 @@ class Node:
         self.name = name
         self.number = memory.now()
         self.inputs: Sequence[Tensor] = inputs
-        self.sources = [(tensor.node or tensor) if tensor.requires_grad else None for tensor in inputs]
+        self.sources: list[Node | Tensor | None] = []
+        for tensor in inputs:  # a comprehension takes longer
+            self.sources.append((tensor.node or tensor) if tensor.requires_grad else None)
         self.derivatives: Sequence[Derivative] | None = derivatives
         self.retained: Tensor | None = None
 
@@ -62,7 +64,8 @@ class Node:
         parts = []
         for tensor, source, derivative in zip(self.inputs, self.sources, self.derivatives, strict=True):
             if source is not None:
-                self._check(tensor, source, derivative, output)
+                if memory.latest > (source.number if isinstance(source, Node) else self.number):
+                    self._check(tensor, source, derivative, output)
                 part = derivative(cotangent, output)
                 shape = tensor.array.shape
                 parts.append((source, tensor, part if part.array.shape == shape else part.sum_to_size(shape)))
