@@ -7,7 +7,6 @@ import importlib.util
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from time import perf_counter
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -37,7 +36,7 @@ from kernels import autodiff, stream, threads
 FEATURES, CLASSES = 784, 10  # MNIST's
 AGREEMENT = {"float32": 1e-3, "float64": 1e-9}
 # An operation on so few numbers costs what calling it costs.
-NUMBERS, OPERATIONS, CHAINS = 10, 200, 15
+NUMBERS, OPERATIONS = 10, 200
 OPERATION_S = 5e-6
 BOTH = ["hidden", "batch_size", "dtype"]
 
@@ -81,6 +80,29 @@ class Course:
             yield {"epoch": epoch}
 
 
+@dataclass(frozen=True)
+class Tape:
+    """A chain of products of ten numbers: `plain` by NumPy, `recorded` on the tape, `there_and_back` with its derivative."""
+
+    dtype: str
+
+    @contextmanager
+    def calls(self) -> Iterator[Mapping[str, Callable[[], Any]]]:
+        factor = np.full(NUMBERS, 1.0, self.dtype)
+        x, y = autodiff.tensor(factor, requires_grad=True), autodiff.tensor(factor)
+
+        def chain(a: Any, b: Any) -> Any:
+            for _ in range(OPERATIONS):
+                a = a * b
+            return a
+
+        yield {
+            "plain": lambda: chain(factor, factor),
+            "recorded": lambda: chain(x, y),
+            "there_and_back": lambda: chain(x, y).sum().backward(),
+        }
+
+
 def _speed(dtype: str) -> Callable[[pd.DataFrame, pd.DataFrame], Evidence | None]:
     def weigh(runs: pd.DataFrame, history: pd.DataFrame) -> Evidence | None:
         mine = runs[runs["dtype"] == dtype]
@@ -119,8 +141,8 @@ def _operation(runs: pd.DataFrame, history: pd.DataFrame) -> Evidence | None:
 class NetworkRace(Experiment):
     """Seconds of an epoch of a network 784-`hidden`-10 by the bench's tape and by PyTorch, eager, each in a process of its own.
 
-    The code is the same but for the import, and comes to the same weights first. Beside it, in the bench's process, what the
-    tape adds to an operation: `rounds/tape_s`, of a product of ten numbers written down, less NumPy's own.
+    The code is the same but for the import, and comes to the same weights first. Beside them, in a third process, what the tape
+    adds to an operation: `rounds/tape_s`, of a product of ten numbers written down, less NumPy's own.
     """
 
     samples: Count = 6000
@@ -175,7 +197,9 @@ class NetworkRace(Experiment):
                 raise ValueError(f"weights: PyTorch's are up to {apart:.1e} away; should be the same")
             for turn, took in enumerate(in_turns(arms, self.rounds)):
                 bench, peer = took["bench"]["epoch"], took["peer"]["epoch"]
-                rounds.append({"bench_s": bench, "peer_s": peer, "ratio": peer / bench, **operation(self.dtype)})
+                rounds.append(
+                    {"bench_s": bench, "peer_s": peer, "ratio": peer / bench, **_of_an_operation(took["tape"])}
+                )
                 yield Row(turn, {f"rounds/{name}": value for name, value in rounds[-1].items()})
         middle = {f"time/{name}": float(np.median([each[name] for each in rounds])) for name in rounds[0]}
         yield Row(
@@ -188,32 +212,10 @@ class NetworkRace(Experiment):
 
     def _entrants(self) -> dict[str, Entrant]:
         rest = (self.samples, self.hidden, self.batch_size, self.step_size, self.dtype, self.seed, self._threads)
-        return {"bench": Course("kernels.autodiff", *rest), "peer": Course("torch", *rest)}
+        return {"bench": Course("kernels.autodiff", *rest), "peer": Course("torch", *rest), "tape": Tape(self.dtype)}
 
 
-def operation(dtype: str) -> dict[str, float]:
-    """Seconds of one product of ten numbers: `plain` by NumPy, `recorded` on the tape, `pulled_back` through it, and `tape`.
-
-    Medians of some chains of products; `tape_s` is what is recorded less what is plain.
-    """
-    factor = np.full(NUMBERS, 1.0, dtype)
-    x, y = autodiff.tensor(factor, requires_grad=True), autodiff.tensor(factor)
-
-    def chain(a: Any, b: Any) -> Any:
-        for _ in range(OPERATIONS):
-            a = a * b
-        return a
-
-    def seconds(call: Callable[..., Any], *arguments: Any) -> tuple[float, Any]:
-        start = perf_counter()
-        result = call(*arguments)
-        return (perf_counter() - start) / OPERATIONS, result
-
-    took: dict[str, list[float]] = {"plain_s": [], "recorded_s": [], "pulled_back_s": []}
-    for _ in range(CHAINS):
-        took["plain_s"].append(seconds(chain, factor, factor)[0])
-        recorded, end = seconds(chain, x, y)
-        took["recorded_s"].append(recorded)
-        took["pulled_back_s"].append(seconds(end.sum().backward)[0])
-    middle = {name: float(np.median(each)) for name, each in took.items()}
-    return {**middle, "tape_s": middle["recorded_s"] - middle["plain_s"]}
+def _of_an_operation(took: Mapping[str, float]) -> dict[str, float]:
+    """Seconds of one product: by NumPy, on the tape, back through it; and what the tape adds to NumPy's own."""
+    plain, recorded, both = (took[name] / OPERATIONS for name in ("plain", "recorded", "there_and_back"))
+    return {"plain_s": plain, "recorded_s": recorded, "pulled_back_s": both - recorded, "tape_s": recorded - plain}

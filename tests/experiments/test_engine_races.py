@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from experiments import network_race, wave_race
-from experiments.network_race import NetworkRace, operation
+from experiments.network_race import OPERATIONS, NetworkRace, Tape, _of_an_operation
 from experiments.wave_race import WaveRace
 from harness.contract import LeftOut
 from harness.report.verdicts import judge
@@ -105,10 +105,24 @@ def test_pulses_that_fit_no_memory_are_refused():
         dataclasses.replace(WAVE, pulses=10**6, cells=1 << 24).check()
 
 
-def test_what_an_operation_costs_is_more_than_numpys():
-    costs = operation("float64")
-    assert 0 < costs["plain_s"] < costs["recorded_s"]
-    assert costs["tape_s"] == pytest.approx(costs["recorded_s"] - costs["plain_s"])
+def test_the_tapes_chains_are_products_written_down_and_pulled_back():
+    with Tape("float64").calls() as calls:
+        np.testing.assert_array_equal(calls["plain"](), np.ones(10))
+        end, count = calls["recorded"](), 0
+        while end.node is not None:
+            end, count = end.node.inputs[0], count + 1
+        assert count == OPERATIONS
+        calls["there_and_back"]()
+        np.testing.assert_array_equal(end.grad, np.ones(10))  # of the leaf that all chains begin with
+    costs = _of_an_operation({"plain": 1e-4, "recorded": 5e-4, "there_and_back": 8e-4})
+    assert costs == pytest.approx(
+        {
+            "plain_s": 1e-4 / OPERATIONS,
+            "recorded_s": 5e-4 / OPERATIONS,
+            "pulled_back_s": 3e-4 / OPERATIONS,
+            "tape_s": 4e-4 / OPERATIONS,
+        }
+    )
 
 
 def outcome(claim, runs, metric, values):
