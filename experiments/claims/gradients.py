@@ -25,17 +25,25 @@ def _worst(runs: pd.DataFrame, metric: str) -> str:
     return as_table(runs.groupby([key for key in BY if key in runs])[metric].max().reset_index(), ".1e")
 
 
-def _softmax_batch(runs: pd.DataFrame, history: pd.DataFrame) -> Evidence | None:
-    mine = runs[(runs["loss"] == "softmax") & runs["form"].isin(["trace", "kernel"])]
+def _to_rounding(mine: pd.DataFrame, quantity: str, conditions: str) -> Evidence | None:
+    """Errors of whole gradients against 50 digits, in what rounding allows."""
     if mine.empty:
         return None
     return Evidence(
-        quantity="error of Xᵀ(Z − Y)/m, by NumPy and by the kernels, against 50 digits ÷ what rounding allows",
+        quantity=f"{quantity} against 50 digits ÷ what rounding allows",
         predicted=0.0,
         samples=(mine["model/error"] / mine["dtype"].map(ROUNDING)).tolist(),
         accept=(0.0, 1.0),
-        conditions=f"{counted(len(mine), 'run')}; of the largest entry, float32 1e-5, float64 1e-12; truth by its definition",
+        conditions=f"{counted(len(mine), 'run')}{conditions}",
         details=_worst(mine, "model/error"),
+    )
+
+
+def _softmax_batch(runs: pd.DataFrame, history: pd.DataFrame) -> Evidence | None:
+    return _to_rounding(
+        runs[(runs["loss"] == "softmax") & runs["form"].isin(["trace", "kernel"])],
+        "error of Xᵀ(Z − Y)/m, by NumPy and by the kernels,",
+        "; of the largest entry, float32 1e-5, float64 1e-12; truth by its definition",
     )
 
 
@@ -71,16 +79,10 @@ def _autodiff(runs: pd.DataFrame, history: pd.DataFrame) -> Evidence | None:
 
 
 def _complex_step(runs: pd.DataFrame, history: pd.DataFrame) -> Evidence | None:
-    mine = runs[runs["form"] == "complex"]
-    if mine.empty:
-        return None
-    return Evidence(
-        quantity="error of Im f(θ + ih)/h against 50 digits ÷ what rounding allows",
-        predicted=0.0,
-        samples=(mine["model/error"] / mine["dtype"].map(ROUNDING)).tolist(),
-        accept=(0.0, 1.0),
-        conditions=f"{counted(len(mine), 'run')}, h = 1e-30: nothing is subtracted, so that no step is too small",
-        details=_worst(mine, "model/error"),
+    return _to_rounding(
+        runs[runs["form"] == "complex"],
+        "error of Im f(θ + ih)/h",
+        ", h = 1e-30: nothing is subtracted, so that no step is too small",
     )
 
 

@@ -46,15 +46,18 @@ def as_tensor(data: Any, dtype: DTypeLike | None = None) -> Tensor:
     return Tensor.of(np.asarray(data, dtype)) if hasattr(data, "dtype") else Tensor(data, dtype)
 
 
-def _constant(size: Any, value: float, dtype: Any, device: Any, requires_grad: bool) -> Tensor:
+def _kind(dtype: Any, device: Any) -> Any:
     kind = placed(device, dtype)
-    made = Tensor.of(np.full(size, value, default_dtype() if kind is None else kind))
-    return made.requires_grad_() if requires_grad else made
+    return default_dtype() if kind is None else kind
+
+
+def _constant(size: Any, value: float, dtype: Any, device: Any, requires_grad: bool) -> Tensor:
+    kind = _kind(dtype, device)  # at once, so that nothing larger is made on the way
+    return _filled(np.full(size, value, kind), kind, None, requires_grad)
 
 
 def _filled(array: NDArray[Any], dtype: Any, device: Any, requires_grad: bool) -> Tensor:
-    kind = placed(device, dtype)
-    made = Tensor.of(np.asarray(array).astype(default_dtype() if kind is None else kind, copy=False))
+    made = Tensor.of(np.asarray(array).astype(_kind(dtype, device), copy=False))
     return made.requires_grad_() if requires_grad else made
 
 

@@ -47,13 +47,9 @@ def note(array: NDArray[Any], on_tape: bool = False) -> None:
         change.on_tape = change.last
 
 
-def changed(array: NDArray[Any]) -> int:
-    """When its memory was last changed, or 0."""
+def changed(array: NDArray[Any], on_tape: bool = False) -> int:
+    """When its memory was last changed, or last by what the tape knows; 0 if never."""
     change = _changes.get(id(owner(array)))
-    return 0 if change is None else change.last
-
-
-def changed_on_tape(array: NDArray[Any]) -> int:
-    """When its memory was last changed by what the tape knows, or 0."""
-    change = _changes.get(id(owner(array)))
-    return 0 if change is None else change.on_tape
+    if change is None:
+        return 0
+    return change.on_tape if on_tape else change.last

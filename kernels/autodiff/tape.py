@@ -84,7 +84,7 @@ class Node:
                         f"{self.name}: {which} of shape {held.shape} was changed in place after it was used, so that its "
                         "derivative would be wrong; should be changed after backward, or be a new tensor"
                     )
-        if isinstance(source, Node) and source.number < memory.changed_on_tape(tensor.array) < self.number:
+        if isinstance(source, Node) and source.number < memory.changed(tensor.array, on_tape=True) < self.number:
             raise RuntimeError(
                 f"{self.name}: an input of shape {tensor.shape} is a part of a tensor that was changed in place between the two; "
                 "should be taken from it again"

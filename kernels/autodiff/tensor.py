@@ -77,7 +77,7 @@ class Tensor(Methods, Changes, Numbers):
         """What a pull-back starts with here: as given, or 1."""
         if not self.requires_grad:
             raise RuntimeError("backward: the tensor does not require a gradient, nor does what it was made of")
-        if self.node is not None and memory.changed_on_tape(self.array) > self.node.number:
+        if self.node is not None and memory.changed(self.array, on_tape=True) > self.node.number:
             raise RuntimeError("backward: the tensor was changed in place through another, which has the gradient")
         if given is None:
             if self.array.size != 1:
