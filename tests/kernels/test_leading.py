@@ -69,6 +69,7 @@ def test_so_they_do_where_blas_forms_the_products(layout, monkeypatch):
         alike(problem("softmax", layout), order)
 
 
+@pytest.mark.skipif(numba.config.DISABLE_JIT, reason="plain Python makes objects of its own")
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_no_copy_is_made(layout):
     p = problem("softmax", layout, np.float32, 4000, 300)
