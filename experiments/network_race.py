@@ -151,7 +151,7 @@ class NetworkRace(Experiment):
     step_size: Positive = 0.2
     dtype: Literal["float32", "float64"] = "float64"
     threads: Count | None = None
-    rounds: Count = 15
+    rounds: Count = 61
     seed: Seed = 0
 
     claims: ClassVar = (

@@ -71,6 +71,9 @@ CASES = {
     "log": Case(lambda t, a: a.log(), ONE, "positive"),
     "log1p": Case(lambda t, a: a.log1p(), ONE, "positive"),
     "sqrt": Case(lambda t, a: a.sqrt(), ONE, "positive"),
+    "expm1": Case(lambda t, a: a.expm1(), ONE),
+    "erf": Case(lambda t, a: t.erf(a), ONE),
+    "steps": Case(lambda t, a: a * (t.sign(a) + t.floor(3 * a) + t.ceil(3 * a) + t.round(3 * a)), ONE, "off_zero"),
     "sin": Case(lambda t, a: a.sin(), ONE),
     "cos": Case(lambda t, a: a.cos(), ONE),
     "tanh": Case(lambda t, a: a.tanh(), ONE),
@@ -98,6 +101,9 @@ CASES = {
     "max_dim": Case(lambda t, a: a.max(-1).values, MATRICES),
     "max_keep": Case(lambda t, a: a.max(0, keepdim=True)[0], MATRICES),
     "min_dim": Case(lambda t, a: a.min(1)[0], MATRICES),
+    "gather": Case(lambda t, a: t.gather(a, -1, (a.argsort(-1) // 2)) ** 2, MATRICES),
+    "sort": Case(lambda t, a: a.sort(0, descending=True).values[:1].exp(), MATRICES),
+    "topk": Case(lambda t, a: t.topk(a, 1, -1)[0] ** 2 + a.topk(1, 0, largest=False)[0] ** 3, MATRICES),
     "logsumexp": Case(lambda t, a: a.logsumexp(-1), MATRICES),
     "logsumexp_dims": Case(lambda t, a: t.logsumexp(a, (0, 1), keepdim=True), MATRICES),
     "softmax": Case(lambda t, a: a.softmax(-1), MATRICES),
@@ -129,6 +135,16 @@ CASES = {
     "dot": Case(lambda t, a, b: t.dot(a, b), [((n,), (n,)) for n in (1, 2, 3, 5, 8)]),
     "outer": Case(lambda t, a, b: t.outer(a, b), [((n,), (m,)) for n, m in ((1, 1), (2, 3), (3, 2), (4, 4), (5, 1))]),
     "masked_fill": Case(lambda t, a: a.masked_fill(t.tensor(np.arange(a.shape[-1]) % 2 == 0), 3.0) ** 2, MATRICES),
+    "meshgrid": Case(
+        lambda t, a, b: t.meshgrid(a, b, indexing="ij")[0] * t.meshgrid(a, b, indexing="xy")[1].mT ** 2,
+        [((n,), (m,)) for n, m in ((1, 1), (2, 3), (3, 2), (4, 4), (5, 1))],
+    ),
+    "diag": Case(
+        lambda t, a: t.diag(a[0], 1).diag(1).exp() * a.diag().sum(), [((2, 3),), ((3, 4),), ((1, 5),), ((4, 1),), ((6, 2),)]
+    ),
+    "trace": Case(lambda t, a: t.trace(a) ** 2, [((2, 3),), ((3, 4),), ((1, 5),), ((4, 1),), ((3, 3),)]),
+    "flip": Case(lambda t, a: a * a.flip([-1, 0]), MATRICES),
+    "repeat": Case(lambda t, a: a.repeat(2, *[1] * (a.ndim - 1), 3) ** 2, [*ONE[1:], ((7, 1),)]),
     "tril": Case(lambda t, a: t.tril(a) ** 2, MATRICES),
     "triu": Case(lambda t, a: t.triu(a, 1) ** 2, MATRICES),
     "cumsum": Case(lambda t, a: a.cumsum(-1) ** 2, MATRICES),
@@ -151,6 +167,14 @@ CASES = {
         lambda t, a, b: t.nn.functional.cross_entropy(a, b.softmax(-1)), [s * 2 for s in LOGITS]
     ),
     "leaky_relu": Case(lambda t, a: t.nn.functional.leaky_relu(a, 0.2), ONE, "off_zero"),
+    "cross_entropy_smoothed": Case(
+        lambda t, a: t.nn.functional.cross_entropy(a, t.arange(a.shape[0]) % a.shape[1], label_smoothing=0.3),
+        LOGITS,
+    ),
+    "gelu": Case(lambda t, a: t.nn.functional.gelu(a), ONE),
+    "gelu_tanh": Case(lambda t, a: t.nn.functional.gelu(a, approximate="tanh"), ONE),
+    "silu": Case(lambda t, a: t.nn.functional.silu(a), ONE),
+    "elu": Case(lambda t, a: t.nn.functional.elu(a, 0.7), ONE, "off_zero"),
     "nll_loss": Case(
         lambda t, a: t.nn.functional.nll_loss(a.log_softmax(1), t.arange(a.shape[0]) % a.shape[1]),
         LOGITS,
@@ -161,6 +185,13 @@ CASES = {
     "huber_loss": Case(lambda t, a, b: t.nn.functional.huber_loss(a, b, delta=0.7), [(s, s) for (s,) in ONE]),
     "bce_with_logits": Case(
         lambda t, a, b: t.nn.functional.binary_cross_entropy_with_logits(a, b.sigmoid()), [(s, s) for (s,) in ONE]
+    ),
+    "bce": Case(
+        lambda t, a, b: t.nn.functional.binary_cross_entropy(a.sigmoid(), b.sigmoid()), [(s, s) for (s,) in ONE]
+    ),
+    "batch_norm": Case(
+        lambda t, a, w, b: t.nn.functional.batch_norm(a, None, None, w, b, training=True),
+        [((m, n), (n,), (n,)) for m, n in ((3, 4), (2, 1), (7, 2), (5, 3), (4, 4))],
     ),
     "linear": Case(
         lambda t, a, w, b: t.nn.functional.linear(a, w, b),

@@ -34,11 +34,14 @@ def set_default_dtype(dtype: DTypeLike) -> None:
 def together(given: Sequence[Any]) -> Sequence[Tensor]:
     """The inputs of one function as tensors: numbers, and whole numbers beside floats, take the float type of the others."""
     kind, plain = None, True
+    Tensor = tensors.Tensor
     for x in given:
-        if isinstance(x, tensors.Tensor):
-            if kind is not None and x.array.dtype is not kind:
+        if isinstance(x, Tensor):
+            own = x.array.dtype
+            if kind is None:
+                kind = own
+            elif own is not kind:
                 break
-            kind = x.array.dtype
         else:
             plain = False
             if type(x) not in (int, float) and not (

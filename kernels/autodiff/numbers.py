@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -58,6 +59,17 @@ class Numbers:
     @property
     def dtype(self: Tensor) -> np.dtype[Any]:
         return self.array.dtype
+
+    def __getstate__(self: Tensor) -> dict[str, Any]:
+        """What is saved: not the tape."""
+        return {name: value for name, value in vars(self).items() if name != "node"}
+
+    def __deepcopy__(self: Tensor, memo: dict[int, Any]) -> Tensor:
+        if not self.is_leaf:
+            raise RuntimeError("deepcopy: of a tensor that was computed; should be a leaf, as by `detach()`")
+        copied = memo[id(self)] = object.__new__(type(self))
+        vars(copied).update(copy.deepcopy(vars(self), memo))
+        return copied
 
     def __len__(self: Tensor) -> int:
         return len(self.array)
@@ -119,6 +131,12 @@ class Numbers:
 
     def isnan(self: Tensor) -> Tensor:
         return self.of(np.isnan(self.array))
+
+    def isinf(self: Tensor) -> Tensor:
+        return self.of(np.isinf(self.array))
+
+    def isfinite(self: Tensor) -> Tensor:
+        return self.of(np.isfinite(self.array))
 
     def all(self: Tensor, dim: Any = None) -> Tensor:
         return self.of(np.asarray(self.array.all(axis=dim)))

@@ -16,8 +16,10 @@ import functools
 import heapq
 import inspect
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Union
 
+import numpy as np
+from numpy import ndarray
 from numpy.typing import NDArray
 
 import kernels.autodiff.tensor as tensors  # tensors need functions, functions the tape, and the tape, when it runs, tensors
@@ -27,6 +29,9 @@ from kernels.autodiff.kinds import together
 if TYPE_CHECKING:
     from kernels.autodiff.tensor import Tensor
 
+new, now = object.__new__, memory.now  # looked up once, and not for each operation
+
+Source = Union["Node", "Tensor", None]
 # (cotangent of the output, output) → cotangent of one input. Axes that broadcasting added are summed away by the tape. What it
 # closes over it needs as it was, and the output too, unless it calls it `_`.
 Derivative = Callable[["Tensor", "Tensor"], "Tensor"]
@@ -42,13 +47,13 @@ class Node:
 
     __slots__ = ("derivatives", "inputs", "name", "number", "retained", "sources")
 
-    def __init__(self, name: str, inputs: Sequence[Tensor], derivatives: Sequence[Derivative]) -> None:
+    def __init__(
+        self, name: str, inputs: Sequence[Tensor], sources: Sequence[Source], derivatives: Sequence[Derivative]
+    ) -> None:
         self.name = name
-        self.number = memory.now()
+        self.number = now()
         self.inputs: Sequence[Tensor] = inputs
-        self.sources: list[Node | Tensor | None] = []
-        for tensor in inputs:  # a comprehension takes longer
-            self.sources.append((tensor.node or tensor) if tensor.requires_grad else None)
+        self.sources: Sequence[Source] = sources
         self.derivatives: Sequence[Derivative] | None = derivatives
         self.retained: Tensor | None = None
 
@@ -64,31 +69,14 @@ class Node:
         parts = []
         for tensor, source, derivative in zip(self.inputs, self.sources, self.derivatives, strict=True):
             if source is not None:
-                if memory.latest > (source.number if isinstance(source, Node) else self.number):
-                    self._check(tensor, source, derivative, output)
+                made = source.number if isinstance(source, Node) else self.number
+                if memory.latest > made:
+                    memory.check_unchanged(self.name, self.number, derivative, output)
+                    memory.check_whole(self.name, made, self.number, tensor)
                 part = derivative(cotangent, output)
                 shape = tensor.array.shape
                 parts.append((source, tensor, part if part.array.shape == shape else part.sum_to_size(shape)))
         return parts
-
-    def _check(self, tensor: Tensor, source: Node | Tensor, derivative: Derivative, output: Tensor) -> None:
-        """Raise RuntimeError where the derivative would be made of numbers that have changed since, or is that of others."""
-        needed = [cell.cell_contents for cell in getattr(derivative, "__closure__", None) or ()]
-        if derivative.__code__.co_varnames[1] != "_":
-            needed.append(output)
-        for each in needed:
-            for held in each if isinstance(each, (tuple, list)) else (each,):
-                if isinstance(held, tensors.Tensor) and memory.changed(held.array) > self.number:
-                    which = "its output" if held is output else "an input"
-                    raise RuntimeError(
-                        f"{self.name}: {which} of shape {held.shape} was changed in place after it was used, so that its "
-                        "derivative would be wrong; should be changed after backward, or be a new tensor"
-                    )
-        if isinstance(source, Node) and source.number < memory.changed(tensor.array, on_tape=True) < self.number:
-            raise RuntimeError(
-                f"{self.name}: an input of shape {tensor.shape} is a part of a tensor that was changed in place between the two; "
-                "should be taken from it again"
-            )
 
     def free(self) -> None:
         """Let go of the inputs, and of all that the derivatives hold."""
@@ -107,21 +95,33 @@ def function(rule: Rule) -> Callable[..., Tensor]:
 
     @functools.wraps(rule)
     def call(*given: Any, **settings: Any) -> Tensor:
-        inputs = together(given[:count])
+        inputs = together(given if len(given) == count else given[:count])
         try:
-            value, derivatives = rule(*inputs, *given[len(inputs) :], **settings)
+            if settings or len(inputs) < len(given):
+                value, derivatives = rule(*inputs, *given[len(inputs) :], **settings)
+            else:
+                value, derivatives = rule(*inputs)
         except ValueError as error:
             raise ValueError(f"{name}: of {' and '.join(str(tensor.shape) for tensor in inputs)}: {error}") from None
-        output = tensors.Tensor.of(value)
-        if modes.recording and value.dtype.kind in "fc":
-            for tensor in inputs:
-                if tensor.requires_grad:
-                    output.requires_grad = True
-                    output.node = Node(name, inputs, derivatives)
-                    break
-        return output
+        return record(name, inputs, value, derivatives)
 
     return call
+
+
+def record(name: str, inputs: Sequence[Tensor], value: NDArray[Any], derivatives: Sequence[Derivative]) -> Tensor:
+    """The tensor of a value, with a line on the tape if one is kept and an input asks for a gradient."""
+    output = new(tensors.Tensor)  # `Tensor.of`, written out: a tenth of what an operation costs
+    output.array = value if type(value) is ndarray else np.asarray(value)
+    if modes.recording and value.dtype.kind in "fc":
+        sources: list[Source] = []
+        asked = False
+        for tensor in inputs:
+            sources.append((tensor.node or tensor) if tensor.requires_grad else None)
+            asked = asked or tensor.requires_grad
+        if asked:
+            output.requires_grad = True
+            output.node = Node(name, inputs, sources, derivatives)
+    return output
 
 
 def pull_back(

@@ -42,8 +42,8 @@ class Tensor(Methods, Changes, Numbers):
         self.array = array
         self.requires_grad = requires_grad
 
-    @classmethod
-    def of(cls, array: NDArray[Any]) -> Tensor:
+    @staticmethod
+    def of(array: NDArray[Any]) -> Tensor:
         """The tensor that shares its memory with the array."""
         tensor: Tensor = object.__new__(Tensor)
         tensor.array = array if type(array) is np.ndarray else np.asarray(array)

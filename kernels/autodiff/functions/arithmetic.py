@@ -86,18 +86,37 @@ def power(a: Tensor, b: Tensor) -> Ruled:
 def _matmul(a: Tensor, b: Tensor) -> Ruled:
     if a.array.shape[-1] != b.array.shape[-2]:
         raise ValueError(f"{a.array.shape[-1]} numbers in a row, {b.array.shape[-2]} in a column; should be as many")
-    return a.array @ b.array, (lambda g, _: g @ b.mT, lambda g, _: a.mT @ g)
+    return a.array @ b.array, (lambda g, _: _matmul(g, b.mT), lambda g, _: _matmul(a.mT, g))
+
+
+def _same_type(name: str, a: Any, b: Any) -> None:
+    """Raise TypeError where two tensors, or two types of floating-point numbers, would have to be made one."""
+    given = [x.dtype for x in (a, b) if hasattr(x, "dtype") and x.dtype.kind != "c"]
+    if len(given) == 2 and given[0] != given[1] and (isinstance(a, type(b)) or {kind.kind for kind in given} == {"f"}):
+        raise TypeError(f"{name}: of {a.dtype} and {b.dtype}; should be the same, as by float() or double()")
 
 
 def matmul(a: Any, b: Any) -> Tensor:
     """a @ b, of matrices, of stacks of them that broadcast, or of vectors: dC = dA·B + A·dB, so that Ā = C̄Bᵀ and B̄ = AᵀC̄"""
+    _same_type("matmul", a, b)
     a_ndim, b_ndim = np.ndim(a), np.ndim(b)
-    given = [x.dtype for x in (a, b) if hasattr(x, "dtype") and x.dtype.kind != "c"]
-    if len(given) == 2 and given[0] != given[1] and (isinstance(a, type(b)) or {kind.kind for kind in given} == {"f"}):
-        raise TypeError(f"matmul: of {a.dtype} and {b.dtype}; should be the same, as by float() or double()")
     if a_ndim >= 2 and b_ndim >= 2:
         return _matmul(a, b)
     if a_ndim == 0 or b_ndim == 0:
         raise ValueError(f"matmul: of {a_ndim} and {b_ndim} dimensions; both should have at least one")
     product = _matmul(a[None, :] if a_ndim == 1 else a, b[:, None] if b_ndim == 1 else b)
     return product.squeeze(-2 if a_ndim == 1 and b_ndim > 1 else -1) if a_ndim + b_ndim > 2 else product.reshape(())
+
+
+def rows_by_rows(a: Tensor, b: Tensor) -> Tensor:
+    """a @ bᵀ, of samples a (…, n) and rows b (k, n): ā = C̄b and b̄ = C̄ᵀa, in the order in which b lies in memory"""
+    _same_type("linear", a, b)
+    return _rows_by_rows(a, b)
+
+
+@function
+def _rows_by_rows(a: Tensor, b: Tensor) -> Ruled:
+    def samples(x: Tensor) -> Tensor:
+        return x if x.ndim == 2 else x.reshape(-1, x.shape[-1])
+
+    return a.array @ b.array.T, (lambda g, _: g @ b, lambda g, _: samples(g).mT @ samples(a))

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kernels.autodiff.functions.arithmetic import matmul, multiply
 from kernels.autodiff.functions.elementwise import where
-from kernels.autodiff.functions.shapes import unsqueeze
+from kernels.autodiff.functions.selections import put
+from kernels.autodiff.functions.shapes import broadcast_to, flat, unsqueeze
 from kernels.autodiff.numbers import plain
 from kernels.autodiff.tape import function
 
@@ -41,8 +42,34 @@ def masked_fill(a: Tensor, mask: Any, value: float) -> Tensor:
     return where(plain(mask), value, a)
 
 
+def meshgrid(*tensors: Any, indexing: Literal["ij", "xy"] = "ij") -> tuple[Tensor, ...]:
+    """A grid of the numbers of each vector: each along its own axis, and the same along the others; "xy" exchanges the first two"""
+    given = tensors[0] if len(tensors) == 1 and isinstance(tensors[0], (list, tuple)) else tensors
+    shape = [a.numel() for a in given]
+    grids = [
+        broadcast_to(a.reshape([-1 if axis == i else 1 for axis in range(len(shape))]), shape)
+        for i, a in enumerate(given)
+    ]
+    return tuple(grid.transpose(0, 1) if indexing == "xy" and len(shape) > 1 else grid for grid in grids)
+
+
+def diag(a: Tensor, diagonal: int = 0) -> Tensor:
+    """The diagonal of a matrix; of a vector, the matrix that has it there and is 0 elsewhere"""
+    if a.ndim == 2:
+        return a[_diagonal(a.shape, diagonal)]
+    size = len(a) + abs(diagonal)
+    return put(a, (size, size), _diagonal((size, size), diagonal))
+
+
 def _below(a: Tensor, diagonal: int) -> NDArray[np.bool_]:
     return np.tri(a.shape[-2], a.shape[-1], diagonal, dtype=bool)
+
+
+def _diagonal(shape: Sequence[int], diagonal: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The rows and columns of the numbers in it."""
+    rows = np.arange(shape[0])
+    rows = rows[(rows + diagonal >= 0) & (rows + diagonal < shape[1])]
+    return rows, rows + diagonal
 
 
 def tril(a: Tensor, diagonal: int = 0) -> Tensor:
@@ -53,6 +80,26 @@ def tril(a: Tensor, diagonal: int = 0) -> Tensor:
 def triu(a: Tensor, diagonal: int = 0) -> Tensor:
     """The upper triangle of a matrix, from that diagonal on; 0 below it"""
     return where(~_below(a, diagonal - 1), a, 0.0)
+
+
+def trace(a: Tensor) -> Tensor:
+    """Σ aᵢᵢ of a matrix"""
+    return diag(a).sum()
+
+
+def flip(a: Tensor, dims: Sequence[int]) -> Tensor:
+    """Its numbers in reverse along those axes"""
+    back = {dim % a.ndim for dim in ([dims] if isinstance(dims, int) else dims)}
+    return a[tuple(slice(None, None, -1 if axis in back else None) for axis in range(a.ndim))]
+
+
+def repeat(a: Tensor, *sizes: Any) -> Tensor:
+    """So many copies of it along each axis, one after another; sizes may have axes more, in front"""
+    times = flat(sizes)
+    own = (1,) * (len(times) - a.ndim) + a.shape
+    apart = [size for pair in zip(times, own, strict=True) for size in pair]
+    whole = broadcast_to(a.reshape([size for length in own for size in (1, length)]), apart)
+    return whole.reshape([count * length for count, length in zip(times, own, strict=True)])
 
 
 def split(a: Tensor, split_size: int | Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import scipy.special
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from kernels.autodiff.functions.arithmetic import floating, quietly
@@ -44,6 +46,18 @@ def log1p(a: Tensor) -> Ruled:
 def sqrt(a: Tensor) -> Ruled:
     """√a: 1/(2√a)"""
     return quietly(np.sqrt, floating(a.array)), (lambda g, out: g / (2 * out),)
+
+
+@function
+def expm1(a: Tensor) -> Ruled:
+    """eᵃ − 1, exact for small a: eᵃ"""
+    return quietly(np.expm1, floating(a.array)), (lambda g, out: g * (out + 1),)
+
+
+@function
+def erf(a: Tensor) -> Ruled:
+    """2/√π ∫₀ᵃ exp(−t²) dt: 2/√π·exp(−a²)"""
+    return scipy.special.erf(floating(a.array)), (lambda g, _: g * (-a * a).exp() * (2 / math.sqrt(math.pi)),)
 
 
 @function

@@ -34,13 +34,22 @@ def sum(a: Tensor, dim: Dims = None, keepdim: bool = False) -> Ruled:
     """Σ a over the axes `dim` (None: all): each term has the derivative of the sum"""
     shape, kind = a.array.shape, a.array.dtype.kind
     value = a.array.sum(axis=_axis(dim), keepdims=keepdim, dtype=np.int64 if kind in "biu" else None)
-    return value, (lambda g, _: g.reshape(kept(shape, dim)).broadcast_to(shape),)
+    return value, (lambda g, _: _spread(g, shape, dim),)
 
 
-def mean(a: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
-    """Σ a / count"""
+def _spread(g: Tensor, shape: tuple[int, ...], dim: Dims) -> Tensor:
+    """What each sum has, at each of its terms"""
+    return (g.reshape(kept(shape, dim)) if g.ndim else g).broadcast_to(shape)
+
+
+@function
+def mean(a: Tensor, dim: Dims = None, keepdim: bool = False) -> Ruled:
+    """Σ a / count: each term has its share of the derivative"""
     _of_floats("mean", a)
-    return sum(a, dim, keepdim) / _count(a, dim)
+    shape, count = a.array.shape, _count(a, dim)
+    with np.errstate(all="ignore"):  # of nothing it is NaN, as in PyTorch
+        value = a.array.sum(axis=_axis(dim), keepdims=keepdim) / count
+    return value, (lambda g, _: _spread(g / count, shape, dim),)
 
 
 def _of_floats(name: str, a: Tensor) -> None:
@@ -50,7 +59,11 @@ def _of_floats(name: str, a: Tensor) -> None:
 
 def _count(a: Tensor, dim: Dims) -> int:
     """How many numbers each sum is over."""
-    return math.prod(length for length, one in zip(a.shape, kept(a.shape, dim), strict=True) if one == 1)
+    return (
+        a.array.size
+        if dim is None
+        else math.prod(length for length, one in zip(a.shape, kept(a.shape, dim), strict=True) if one == 1)
+    )
 
 
 def var(a: Tensor, dim: Dims = None, correction: float = 1, keepdim: bool = False) -> Tensor:

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from kernels.autodiff.functions.elementwise import maximum, minimum
-from kernels.autodiff.functions.reductions import kept
+from kernels.autodiff.numbers import plain
 from kernels.autodiff.tape import function
 
 if TYPE_CHECKING:
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Found(NamedTuple):
-    """The extreme values along an axis, and where the first of each is (PyTorch's `torch.return_types.max`)."""
+    """Values along an axis, and where they are: of an extreme the first place (PyTorch's `torch.return_types`)."""
 
     values: Tensor
     indices: Tensor
@@ -29,6 +28,9 @@ def index(a: Tensor, at: Any) -> Ruled:
     """a[at], for slices, numbers, masks and arrays of numbers: what was taken twice has both derivatives"""
     shape, at = a.array.shape, _own(at)
     return a.array[at], (lambda g, _: put(g, shape, at),)
+
+
+_at = index  # where a parameter has that name
 
 
 @function
@@ -76,13 +78,33 @@ def _of_all(a: Tensor, largest: bool) -> Ruled:
     return np.asarray(value), (lambda g, _: g * share.astype(g.dtype),)
 
 
-@function
-def _along(a: Tensor, dim: int, keepdim: bool, place: NDArray[np.intp]) -> Ruled:
-    value = np.take_along_axis(a.array, place, dim)
-    chosen = np.zeros(a.shape, a.dtype)
-    np.put_along_axis(chosen, place, 1, dim)
-    shape = kept(a.shape, dim)
-    return value if keepdim else value.squeeze(dim), (lambda g, _: g.reshape(shape) * chosen,)
+def gather(a: Tensor, dim: int, index: Any) -> Tensor:
+    """The numbers of a at the places `index` along one axis, in the shape of `index`"""
+    place = np.asarray(plain(index))
+    at: list[Any] = list(np.ogrid[tuple(map(slice, place.shape))])
+    at[dim] = place
+    return _at(a, at=tuple(at))
+
+
+def argsort(a: Tensor, dim: int = -1, descending: bool = False) -> Tensor:
+    """Where the numbers of a are in their order along an axis; equal ones stay in theirs"""
+    place = np.argsort(-a.array if descending else a.array, axis=dim, kind="stable")
+    return a.of(place)
+
+
+def sort(a: Tensor, dim: int = -1, descending: bool = False) -> Found:
+    """The numbers of a in their order along an axis, with where they are"""
+    place = argsort(a, dim, descending)
+    return Found(gather(a, dim, place), place)
+
+
+def topk(a: Tensor, k: int, dim: int = -1, largest: bool = True) -> Found:
+    """The k largest along an axis, or the smallest, in their order, with where they are"""
+    if not 0 <= k <= a.shape[dim]:
+        raise ValueError(f"k: {k}; should be in 0..{a.shape[dim]}, of shape {a.shape}")
+    before = (slice(None),) * (dim % a.ndim)
+    place = argsort(a, dim, largest)[(*before, slice(k))]
+    return Found(gather(a, dim, place), place)
 
 
 def max(a: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
@@ -103,8 +125,8 @@ def _found(a: Tensor, dim: int | None, keepdim: bool, largest: bool) -> Any:
     if dim is None:
         return _of_all(a, largest=largest)
     place = (np.argmax if largest else np.argmin)(a.array, axis=dim, keepdims=True)
-    value = _along(a, dim=dim, keepdim=keepdim, place=place)
-    return Found(value, type(value).of(place if keepdim else place.squeeze(dim)))
+    found = Found(gather(a, dim, place), a.of(place))
+    return found if keepdim else Found(*(each.squeeze(dim) for each in found))
 
 
 def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:

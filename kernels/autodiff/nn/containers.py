@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from kernels.autodiff.nn.module import Module
 
 
-class _Numbered(Module):
-    """Modules by number, in the attributes 0, 1, 2, …"""
+class _Named(Module):
+    """Modules in attributes of any name."""
 
-    def _append(self, module: Module) -> None:
-        number = len(self)
+    def _name(self, name: str, module: Any) -> None:
         if not isinstance(module, Module):
             raise TypeError(
-                f"{type(self).__name__}: number {number} is {module!r}; should be a module, made by a call: nn.ReLU()"
+                f"{type(self).__name__}: ({name}) is {module!r}; should be a module, made by a call: nn.ReLU()"
             )
-        setattr(self, str(number), module)
-
-    def __iter__(self) -> Iterator[Module]:
-        return self.children()
+        setattr(self, name, module)
 
     def __len__(self) -> int:
         return len(list(self.children()))
+
+
+class _Numbered(_Named):
+    """Modules by number, in the attributes 0, 1, 2, …"""
+
+    def _append(self, module: Any) -> None:
+        self._name(str(len(self)), module)
+
+    def __iter__(self) -> Iterator[Module]:
+        return self.children()
 
     def __getitem__(self, at: Any) -> Any:
         """A module, or with a slice another of these."""
@@ -38,15 +44,20 @@ class _Numbered(Module):
 
 
 class Sequential(_Numbered):
-    """Modules one after another."""
+    """Modules one after another, by number, or by the names that a dictionary gives them."""
 
-    def __init__(self, *modules: Module) -> None:
-        for module in modules:
-            self._append(module)
+    def __init__(self, *modules: Module | Mapping[str, Module]) -> None:
+        named = modules[0] if len(modules) == 1 and isinstance(modules[0], Mapping) else None
+        for name, module in enumerate(modules) if named is None else named.items():
+            self._name(str(name), module)
 
     def forward(self, input: Any) -> Any:
-        for module in self:
+        for name, module in self.named_children():
             input = module(input)
+            if input is None:
+                raise TypeError(
+                    f"Sequential: ({name}) {type(module).__name__} returned None; should return what the next one takes"
+                )
         return input
 
 
@@ -61,3 +72,35 @@ class ModuleList(_Numbered):
         """One more, at the end."""
         self._append(module)
         return self
+
+
+class ModuleDict(_Named):
+    """Modules by name, whose parameters are found; what becomes of them the module that has it says."""
+
+    def __init__(self, modules: Mapping[str, Module] | None = None) -> None:
+        for name, module in (modules or {}).items():
+            self._name(name, module)
+
+    def __getitem__(self, name: str) -> Module:
+        return dict(self.named_children())[name]
+
+    def __setitem__(self, name: str, module: Module) -> None:
+        self._name(name, module)
+
+    def __contains__(self, name: str) -> bool:
+        return name in dict(self.named_children())
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict(self.named_children()))
+
+    def keys(self) -> Iterable[str]:
+        """The names."""
+        return dict(self.named_children()).keys()
+
+    def values(self) -> Iterable[Module]:
+        """The modules."""
+        return dict(self.named_children()).values()
+
+    def items(self) -> Iterable[tuple[str, Module]]:
+        """Each name with its module."""
+        return dict(self.named_children()).items()

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.autodiff import creation
+from kernels.autodiff import creation, draws
 from kernels.autodiff.functions import log_softmax, logsumexp, relu, sigmoid, softmax, softplus, tanh
+from kernels.autodiff.functions.arithmetic import rows_by_rows
 from kernels.autodiff.functions.fused import cross_entropies, objective
 from kernels.autodiff.tensor import Tensor
 
 __all__ = [
-    "binary_cross_entropy_with_logits", "cross_entropy", "dropout", "embedding", "huber_loss", "l1_loss", "layer_norm",
-    "leaky_relu", "linear", "log_softmax", "logsumexp", "mse_loss", "nll_loss", "objective", "one_hot", "relu", "sigmoid",
-    "softmax", "softplus", "tanh",
+    "batch_norm", "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "dropout", "elu", "embedding",
+    "gelu", "huber_loss", "l1_loss", "layer_norm", "leaky_relu", "linear", "log_softmax", "logsumexp", "mse_loss", "nll_loss",
+    "objective", "one_hot", "relu", "sigmoid", "silu", "softmax", "softplus", "tanh",
 ]  # fmt: skip
 
 Reduction = Literal["mean", "sum", "none"]
@@ -39,21 +41,27 @@ def _alike(input: Tensor, target: Tensor) -> None:
 
 
 def cross_entropy(
-    input: Tensor, target: Any, weight: Tensor | None = None, ignore_index: int = IGNORED, reduction: Reduction = "mean"
-) -> Tensor:
+    input: Tensor, target: Any, weight: Tensor | None = None, ignore_index: int = IGNORED, reduction: Reduction = "mean",
+    label_smoothing: float = 0.0,
+) -> Tensor:  # fmt: skip
     """ln Σ eʰ − h_y, of logits `input` (m, k) and classes `target` (m,) in 0..k−1; of probabilities (m, k): −Σ p·log softmax(h).
 
     Also of one sample: (k,) and a single class. Its derivative is softmax(h) − onehot(y) (notes 7.2). `weight` (k,) and
-    `ignore_index` as in `nll_loss`.
+    `ignore_index` as in `nll_loss`. `label_smoothing` ε: the belief in each label is 1 − ε, and ε is shared out evenly.
     """
+    if not 0 <= label_smoothing <= 1:
+        raise ValueError(f"label_smoothing: {label_smoothing}; should be a share, in 0..1")
     target = creation.as_tensor(target)
     if target.array.dtype.kind == "f" and target.ndim == input.ndim:
         _alike(input, target)
-        shares = target if weight is None else target * weight
+        shares = target * (1 - label_smoothing) + label_smoothing / input.shape[-1] if label_smoothing else target
+        shares = shares if weight is None else shares * weight
         losses = -(shares * input.log_softmax(-1)).sum(-1)
         return _reduced(losses, reduction)
     labels = target.array
-    return _of_classes(lambda h, y: cross_entropies(h, labels=y), input, labels, weight, ignore_index, reduction)
+    return _of_classes(
+        lambda h, y: cross_entropies(h, labels=y), input, labels, weight, ignore_index, reduction, label_smoothing
+    )
 
 
 def nll_loss(
@@ -73,17 +81,20 @@ def nll_loss(
 
 def _of_classes(
     losses_of: Callable[[Tensor, NDArray[Any]], Tensor], input: Tensor, labels: NDArray[Any], weight: Tensor | None,
-    ignored: int, reduction: str,
+    ignored: int, reduction: str, smoothing: float = 0.0,
 ) -> Tensor:  # fmt: skip
-    """Losses of classes, reduced: each as much as its class counts."""
+    """Losses of classes, reduced: each as much as its class counts; a share of them goes to all classes evenly."""
     gone = labels == ignored
-    if weight is None and not gone.any():
+    if weight is None and not smoothing and not gone.any():
         _labels(input, labels)
         return _reduced(losses_of(input, labels), reduction)
     kept = np.where(gone, 0, labels)
     _labels(input, kept)
     counts = (creation.ones(input.shape[-1], dtype=input.dtype) if weight is None else weight)[kept] * ~gone
     losses = losses_of(input, kept) * counts
+    if smoothing:
+        every = -(input.log_softmax(-1) * (1.0 if weight is None else weight)).sum(-1) * ~gone
+        losses = (1 - smoothing) * losses + smoothing / input.shape[-1] * every
     return losses.sum() / counts.sum() if reduction == "mean" else _reduced(losses, reduction)
 
 
@@ -140,6 +151,15 @@ def binary_cross_entropy_with_logits(input: Tensor, target: Any, reduction: Redu
     return _reduced(softplus(input) - target * input, reduction)
 
 
+def binary_cross_entropy(input: Tensor, target: Any, reduction: Reduction = "mean") -> Tensor:
+    """−y·log p − (1 − y)·log(1 − p), of chances p and labels in [0, 1]; each logarithm is −100 at least, as in PyTorch."""
+    target = creation.as_tensor(target)
+    _alike(input, target)
+    if not ((input.array >= 0) & (input.array <= 1)).all():
+        raise ValueError("input: should be chances, in 0..1 (of logits: binary_cross_entropy_with_logits)")
+    return _reduced(-target * input.log().clamp(-100) - (1 - target) * (1 - input).log().clamp(-100), reduction)
+
+
 def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     """A row of the unit matrix for each class."""
     labels = tensor.array
@@ -160,7 +180,7 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         raise ValueError(
             f"input: shape {input.shape}; should be (…, {weight.shape[-1]}), since the layer has {weight.shape[-1]} inputs"
         )
-    product = input @ weight.mT
+    product = rows_by_rows(input, weight)
     return product if bias is None else product + bias
 
 
@@ -169,13 +189,30 @@ def leaky_relu(input: Tensor, negative_slope: float = 0.01) -> Tensor:
     return input.where(input.array > 0, negative_slope * input)
 
 
+def gelu(input: Tensor, approximate: Literal["none", "tanh"] = "none") -> Tensor:
+    """x·Φ(x), with Φ(x) = ½(1 + erf(x/√2)), or ½(1 + tanh(√(2/π)(x + 0.044715x³))) for it (Hendrycks and Gimpel 2016)"""
+    if approximate == "tanh":
+        return 0.5 * input * (1 + (math.sqrt(2 / math.pi) * (input + 0.044715 * input**3)).tanh())
+    return 0.5 * input * (1 + (input / math.sqrt(2)).erf())
+
+
+def silu(input: Tensor) -> Tensor:
+    """x·σ(x)"""
+    return input * input.sigmoid()
+
+
+def elu(input: Tensor, alpha: float = 1.0) -> Tensor:
+    """x where x > 0, else α(eˣ − 1)"""
+    return input.where(input.array > 0, alpha * input.clamp(max=0).expm1())
+
+
 def dropout(input: Tensor, p: float = 0.5, training: bool = True) -> Tensor:
     """Zero with chance p, else x/(1 − p), so that its mean stays; x itself where it is not training."""
     if not 0 <= p <= 1:
         raise ValueError(f"p: {p}; should be a chance, in 0..1")
     if not training or p == 0:
         return input
-    kept = creation.generator().random(input.shape) >= p
+    kept = draws.source().random(input.shape) >= p
     return input * (kept / (1 - p) if p < 1 else kept).astype(input.dtype)
 
 
@@ -189,7 +226,34 @@ def layer_norm(
         raise ValueError(f"input: shape {input.shape}; should end in {shape}, over which it is normalized")
     dims = tuple(range(-last, 0))
     off = input - input.mean(dims, True)
-    scaled = off / ((off * off).mean(dims, True) + eps).sqrt()
+    return _affine(off / ((off * off).mean(dims, True) + eps).sqrt(), weight, bias)
+
+
+def batch_norm(
+    input: Tensor, running_mean: Tensor | None, running_var: Tensor | None, weight: Tensor | None = None,
+    bias: Tensor | None = None, training: bool = False, momentum: float = 0.1, eps: float = 1e-5,
+) -> Tensor:  # fmt: skip
+    """(x − mean)/√(variance + ε) of each feature (m, n), then ·weight + bias (Ioffe and Szegedy 2015).
+
+    In training mean and variance are those of the batch, and the running ones go the share `momentum` towards them (the variance
+    with m − 1); otherwise they are the running ones.
+    """
+    if input.ndim != 2:
+        raise ValueError(f"input: shape {input.shape}; should be (samples, features)")
+    if not training and running_mean is not None and running_var is not None:
+        return _affine((input - running_mean) / (running_var + eps).sqrt(), weight, bias)
+    if len(input) < 2 and training:
+        raise ValueError(
+            f"input: shape {input.shape}; should have more than one sample in training, since they are compared"
+        )
+    off = input - input.mean(0)
+    if running_mean is not None and running_var is not None:
+        for running, of_batch in ((running_mean, input.mean(0)), (running_var, input.var(0))):
+            running.mul_(1 - momentum).add_(momentum * of_batch.detach())
+    return _affine(off / ((off * off).mean(0) + eps).sqrt(), weight, bias)
+
+
+def _affine(scaled: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:
     if weight is not None:
         scaled = scaled * weight
     return scaled if bias is None else scaled + bias

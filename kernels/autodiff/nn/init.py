@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Literal
 
-from kernels.autodiff import creation
+from kernels.autodiff import draws
 from kernels.autodiff.tensor import Tensor
 
 _GAINS = {"linear": 1.0, "sigmoid": 1.0, "tanh": 5 / 3, "relu": math.sqrt(2)}
@@ -29,13 +29,13 @@ def _fans(tensor: Tensor) -> tuple[int, int]:
 
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0) -> Tensor:
     """U(a, b)"""
-    tensor.array[...] = creation.generator().uniform(a, b, tensor.shape)
+    tensor.array[...] = draws.source().uniform(a, b, tensor.shape)
     return tensor
 
 
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0) -> Tensor:
     """N(mean, std²)"""
-    tensor.array[...] = creation.generator().normal(mean, std, tensor.shape)
+    tensor.array[...] = draws.source().normal(mean, std, tensor.shape)
     return tensor
 
 

@@ -1,4 +1,4 @@
-"""Layers, each a module of one function."""
+"""Layers with parameters, and those that shape what goes through."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from kernels.autodiff import creation
+from kernels.autodiff import creation, draws
 from kernels.autodiff.devices import placed
 from kernels.autodiff.nn import functional as F
 from kernels.autodiff.nn import init
@@ -46,77 +46,13 @@ class Identity(Module):
         return input
 
 
-class ReLU(Module):
-    """max(x, 0); `inplace` saves memory in PyTorch, and changes nothing here."""
-
-    def __init__(self, inplace: bool = False) -> None:
-        self.inplace = inplace
-
-    def forward(self, input: Tensor) -> Tensor:
-        return F.relu(input)
-
-
-class LeakyReLU(Module):
-    """x where x > 0, else negative_slope·x"""
-
-    def __init__(self, negative_slope: float = 0.01, inplace: bool = False) -> None:
-        self.negative_slope, self.inplace = negative_slope, inplace
-
-    def forward(self, input: Tensor) -> Tensor:
-        return F.leaky_relu(input, self.negative_slope)
-
-    def extra_repr(self) -> str:
-        return f"negative_slope={self.negative_slope}"
-
-
-class Tanh(Module):
-    """tanh x"""
-
-    def forward(self, input: Tensor) -> Tensor:
-        return F.tanh(input)
-
-
-class Sigmoid(Module):
-    """1/(1 + e⁻ˣ)"""
-
-    def forward(self, input: Tensor) -> Tensor:
-        return F.sigmoid(input)
-
-
-class Softplus(Module):
-    """ln(1 + eˣ)"""
-
-    def forward(self, input: Tensor) -> Tensor:
-        return F.softplus(input)
-
-
-class Softmax(Module):
-    """eˣ / Σ eˣ along one axis"""
-
-    def __init__(self, dim: int) -> None:
-        self.dim = dim
-
-    def forward(self, input: Tensor) -> Tensor:
-        return F.softmax(input, self.dim)
-
-    def extra_repr(self) -> str:
-        return f"dim={self.dim}"
-
-
-class LogSoftmax(Softmax):
-    """x − ln Σ eˣ along one axis"""
-
-    def forward(self, input: Tensor) -> Tensor:
-        return F.log_softmax(input, self.dim)
-
-
 class Embedding(Module):
     """A learnt row for each of so many numbers, from N(0, 1)."""
 
     def __init__(self, num_embeddings: int, embedding_dim: int) -> None:
         self.num_embeddings = whole("num_embeddings", num_embeddings)
         self.embedding_dim = whole("embedding_dim", embedding_dim)
-        self.weight = Parameter(creation.randn(num_embeddings, embedding_dim))
+        self.weight = Parameter(draws.randn(num_embeddings, embedding_dim))
 
     def forward(self, input: Tensor) -> Tensor:
         return F.embedding(input, self.weight)
@@ -174,3 +110,41 @@ class LayerNorm(Module):
     def extra_repr(self) -> str:
         affine, bias = self.weight is not None, self.bias is not None
         return f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={affine}, bias={bias}"
+
+
+class BatchNorm1d(Module):
+    """(x − mean)/√(variance + ε) of each feature over a batch, later by running means, then ·weight + bias, from 1 and 0."""
+
+    running_mean: Tensor | None
+    running_var: Tensor | None
+    num_batches_tracked: Tensor | None
+
+    def __init__(
+        self, num_features: int, eps: float = 1e-5, momentum: float = 0.1, affine: bool = True,
+        track_running_stats: bool = True, device: Any = None, dtype: DTypeLike | None = None,
+    ) -> None:  # fmt: skip
+        dtype = placed(device, dtype)
+        self.num_features, self.eps, self.momentum = whole("num_features", num_features), eps, momentum
+        self.weight = Parameter(creation.ones(num_features, dtype=dtype)) if affine else None
+        self.bias = Parameter(creation.zeros(num_features, dtype=dtype)) if affine else None
+        tracked = track_running_stats
+        self.register_buffer("running_mean", creation.zeros(num_features, dtype=dtype) if tracked else None)
+        self.register_buffer("running_var", creation.ones(num_features, dtype=dtype) if tracked else None)
+        self.register_buffer("num_batches_tracked", creation.tensor(0) if tracked else None)
+
+    def forward(self, input: Tensor) -> Tensor:
+        if input.shape[-1:] != (self.num_features,):
+            raise ValueError(
+                f"input: shape {input.shape}; should be (…, {self.num_features}), as the layer has features"
+            )
+        if self.training and self.num_batches_tracked is not None:
+            self.num_batches_tracked += 1
+        return F.batch_norm(
+            input, self.running_mean, self.running_var, self.weight, self.bias, self.training, self.momentum, self.eps
+        )
+
+    def extra_repr(self) -> str:
+        return (
+            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.weight is not None}, "
+            f"track_running_stats={self.running_mean is not None}"
+        )

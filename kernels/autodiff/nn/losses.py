@@ -30,8 +30,15 @@ class NLLLoss(_Loss):
 class CrossEntropyLoss(NLLLoss):
     """ln Σ eʰ − h_y: `functional.cross_entropy`"""
 
+    def __init__(
+        self, weight: Tensor | None = None, ignore_index: int = F.IGNORED, reduction: F.Reduction = "mean",
+        label_smoothing: float = 0.0,
+    ) -> None:  # fmt: skip
+        super().__init__(weight, ignore_index, reduction)
+        self.label_smoothing = label_smoothing
+
     def forward(self, input: Tensor, target: Any) -> Tensor:
-        return F.cross_entropy(input, target, self.weight, self.ignore_index, self.reduction)
+        return F.cross_entropy(input, target, self.weight, self.ignore_index, self.reduction, self.label_smoothing)
 
 
 class MSELoss(_Loss):
@@ -57,6 +64,13 @@ class HuberLoss(_Loss):
 
     def forward(self, input: Tensor, target: Any) -> Tensor:
         return F.huber_loss(input, target, self.reduction, self.delta)
+
+
+class BCELoss(_Loss):
+    """−y·log p − (1 − y)·log(1 − p): `functional.binary_cross_entropy`"""
+
+    def forward(self, input: Tensor, target: Any) -> Tensor:
+        return F.binary_cross_entropy(input, target, self.reduction)
 
 
 class BCEWithLogitsLoss(_Loss):

@@ -74,11 +74,15 @@ class Module:
         """The modules in it, not those in them."""
         return (child for _, child in self.named_children())
 
+    def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
+        """Itself, and all modules in it, as `block.layer`."""
+        yield prefix, self
+        for name, child in self.named_children():
+            yield from child.named_modules(f"{prefix}.{name}" if prefix else name)
+
     def modules(self) -> Iterator[Module]:
         """Itself, and all modules in it."""
-        yield self
-        for child in self.children():
-            yield from child.modules()
+        return (module for _, module in self.named_modules())
 
     def named_parameters(self, prefix: str = "") -> Iterator[tuple[str, Parameter]]:
         """Each parameter once, its own first, as `layer.weight`."""

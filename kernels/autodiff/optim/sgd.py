@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 from kernels.autodiff.optim.optimizer import Array, Optimizer
+from kernels.axpy import axpy
 
 
 class SGD(Optimizer):
@@ -42,4 +43,4 @@ class SGD(Optimizer):
             else:
                 state["v"] = grad.copy()
             grad = grad + momentum * state["v"] if group["nesterov"] else state["v"]
-        theta -= group["lr"] * grad
+        axpy(-group["lr"], grad, theta)

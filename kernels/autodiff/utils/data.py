@@ -8,7 +8,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from kernels.autodiff import creation
+from kernels.autodiff import draws
+from kernels.autodiff.draws import Generator
 from kernels.autodiff.tensor import Tensor
 
 
@@ -49,15 +50,13 @@ class Subset:
         return self.dataset[int(self.indices[at])]
 
 
-def random_split(
-    dataset: Dataset, lengths: Sequence[float], generator: np.random.Generator | None = None
-) -> list[Subset]:
+def random_split(dataset: Dataset, lengths: Sequence[float], generator: Generator | None = None) -> list[Subset]:
     """Parts of a data set by chance, of those lengths, or of those shares of it."""
     shares = math.isclose(sum(lengths), 1) and all(0 <= length <= 1 for length in lengths)
     ends = np.cumsum(lengths) * len(dataset) if shares else np.cumsum(lengths)
     if round(ends[-1]) != len(dataset):
         raise ValueError(f"lengths: {list(lengths)}; should be {len(dataset)} together, or shares that are 1 together")
-    order = (generator or creation.generator()).permutation(len(dataset))
+    order = draws.source(generator).permutation(len(dataset))
     return [Subset(dataset, part.tolist()) for part in np.split(order, np.round(ends[:-1]).astype(int))]
 
 
@@ -66,7 +65,7 @@ class DataLoader:
 
     def __init__(
         self, dataset: Dataset, batch_size: int = 1, shuffle: bool = False, drop_last: bool = False,
-        generator: np.random.Generator | None = None, num_workers: int = 0,
+        generator: Generator | None = None, num_workers: int = 0,
     ) -> None:  # fmt: skip
         """`num_workers` is PyTorch's, and changes nothing here: samples are taken in this process."""
         if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
@@ -80,7 +79,7 @@ class DataLoader:
 
     def __iter__(self) -> Iterator[Any]:
         count = len(self.dataset)
-        order = (self.generator or creation.generator()).permutation(count) if self.shuffle else None
+        order = draws.source(self.generator).permutation(count) if self.shuffle else None
         for batch in range(len(self)):
             at = slice(batch * self.batch_size, min((batch + 1) * self.batch_size, count))
             if isinstance(self.dataset, TensorDataset):

@@ -36,11 +36,11 @@ def broken(monkeypatch, name, which, change):
     """Let `change` spoil one derivative of one function."""
     init = tape.Node.__init__
 
-    def spoilt(self, function, inputs, derivatives):
+    def spoilt(self, function, inputs, sources, derivatives):
         if function == name:
             rule = derivatives[which]
             derivatives = [*derivatives[:which], lambda g, out: change(rule(g, out)), *derivatives[which + 1 :]]
-        init(self, function, inputs, derivatives)
+        init(self, function, inputs, sources, derivatives)
 
     monkeypatch.setattr(tape.Node, "__init__", spoilt)
 

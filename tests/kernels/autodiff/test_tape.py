@@ -309,8 +309,8 @@ def test_higher_derivatives_to_the_fifth():
 def test_jacobian_and_hessian_are_those_of_closed_forms():
     A = np.arange(12.0).reshape(3, 4) / 10
     x = torch.tensor(np.array([0.1, -0.2, 0.3, 0.4]))
-    np.testing.assert_allclose(torch.autograd.jacobian(lambda x: torch.tensor(A) @ x, x), A)
-    H = torch.autograd.hessian(lambda x: ((torch.tensor(A) @ x) ** 2).sum(), x)
+    np.testing.assert_allclose(torch.autograd.functional.jacobian(lambda x: torch.tensor(A) @ x, x), A)
+    H = torch.autograd.functional.hessian(lambda x: ((torch.tensor(A) @ x) ** 2).sum(), x)
     np.testing.assert_allclose(H, 2 * A.T @ A)
 
 
@@ -377,5 +377,5 @@ def test_nothing_is_no_number():
 
 def test_what_is_no_module_is_not_one_of_several():
     for wrong in (3, torch.nn.ReLU):
-        with pytest.raises(TypeError, match=r"Sequential: number 1 is .*; should be a module, made by a call"):
+        with pytest.raises(TypeError, match=r"Sequential: \(1\) is .*; should be a module, made by a call"):
             torch.nn.Sequential(torch.nn.ReLU(), wrong)

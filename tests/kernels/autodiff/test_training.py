@@ -122,6 +122,8 @@ def test_the_courses_network_on_mnist_is_pytorchs_after_an_epoch(one_thread):
 
 def test_layers_start_as_pytorchs_do():
     """The same laws: bounds and variances of the draws."""
+    autodiff.manual_seed(0)
+    torch.manual_seed(0)
     layer = autodiff.nn.Linear(400, 300)
     for values in (layer.weight, layer.bias):
         assert np.abs(values.detach()).max() <= 1 / 20

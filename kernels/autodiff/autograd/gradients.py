@@ -1,13 +1,9 @@
-"""Gradients as values, rather than left at the leaves; and derivatives of functions."""
+"""Gradients as values, rather than left at the leaves."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-import numpy as np
-
-from kernels.autodiff import functions as F
 from kernels.autodiff import tape
 from kernels.autodiff.tensor import Tensor
 
@@ -40,24 +36,3 @@ def grad(
         which = next(i for i, gradient in enumerate(gradients) if gradient is None)
         raise RuntimeError(f"inputs: no output depends on number {which}; leave it out, or give allow_unused=True")
     return tuple(gradients)
-
-
-def jacobian(f: Callable[[Tensor], Tensor], x: Tensor, create_graph: bool = False) -> Tensor:
-    """∂f(x)/∂x, in the shape of f(x) followed by that of x, one backward pass for each number in f(x)."""
-    x = x if x.requires_grad else x.detach().requires_grad_()
-    y = f(x)
-    rows = []
-    for i in range(y.array.size):
-        unit = np.zeros(y.array.size, y.dtype)
-        unit[i] = 1
-        rows.append(grad(y, x, Tensor.of(unit.reshape(y.shape)), retain_graph=True, create_graph=create_graph)[0])
-    return F.stack(rows).reshape(*y.shape, *x.shape) if rows else Tensor.of(np.zeros((*y.shape, *x.shape)))  # type: ignore[arg-type]
-
-
-def hessian(f: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    """∂²f(x)/∂x∂x of a single number, in the shape of x twice."""
-
-    def gradient(x: Tensor) -> Any:
-        return grad(f(x), x, create_graph=True)[0]
-
-    return jacobian(gradient, x).detach()
