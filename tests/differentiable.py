@@ -65,6 +65,24 @@ CASES = {
          ((1, 4, 2), (1, 2, 3), (4,))],
         square=False,
     ),
+    "einsum_rest": Case(
+        lambda t, a, b: t.einsum("...ij,...jk->...ik", a, b) + t.einsum("...ij,...jk", a, b) ** 2,
+        [((3, 4), (4, 2)), ((2, 3, 4), (2, 4, 2)), ((2, 3, 4), (4, 2)), ((2, 1, 3, 4), (3, 4, 2)), ((1, 1), (5, 1, 1))],
+        square=False,
+    ),
+    "einsum_diagonal": Case(
+        lambda t, a, b: t.einsum("iji,j->ij", a, b),
+        [((n, m, n), (m,)) for n, m in ((1, 1), (2, 3), (3, 2), (4, 1), (3, 3))],
+        square=False,
+    ),
+    "einsum_trace": Case(
+        lambda t, a: t.einsum("iji", a) ** 2, [((n, m, n),) for n, m in ((1, 1), (2, 3), (3, 2), (4, 1), (3, 3))], square=False
+    ),
+    "einsum_one": Case(
+        lambda t, a, b: t.einsum("ij,jk->ik", a, b),
+        [((3, 1), (4, 2)), ((3, 4), (1, 2)), ((1, 1), (5, 1)), ((2, 1), (1, 2)), ((2, 2), (1, 3))],
+        square=False,
+    ),
     "einsum_sums": Case(lambda t, a: t.einsum("ij->j", a), [((3, 4),), ((1, 5),), ((4, 1),), ((2, 2),), ((6, 3),)]),
     "negative": Case(lambda t, a: -a, ONE),
     "exp": Case(lambda t, a: a.exp(), ONE),

@@ -16,8 +16,12 @@ from kernels.autodiff.tensor import Tensor
 def tensor(
     data: ArrayLike, *, dtype: DTypeLike | None = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
-    """A tensor of these numbers, copied: numbers become float32, arrays keep their type."""
-    return Tensor(data, placed(device, dtype), requires_grad)
+    """A tensor of these numbers, copied: numbers become float32, whole ones int64, arrays keep their type."""
+    kind = placed(device, dtype)
+    if kind is None and not hasattr(data, "dtype"):
+        own = np.asarray(data).dtype
+        kind = own if own.kind in "biu" else None
+    return Tensor(data, kind, requires_grad)
 
 
 def from_numpy(array: NDArray[Any]) -> Tensor:
@@ -29,7 +33,7 @@ def as_tensor(data: Any, dtype: DTypeLike | None = None) -> Tensor:
     """The tensor itself, or one of these numbers, in an array's own memory where it can be."""
     if isinstance(data, Tensor):
         return data.to(dtype)
-    return Tensor.of(np.asarray(data, dtype)) if hasattr(data, "dtype") else Tensor(data, dtype)
+    return Tensor.of(np.asarray(data, dtype)) if hasattr(data, "dtype") else tensor(data, dtype=dtype)
 
 
 def _kind(dtype: Any, device: Any) -> Any:

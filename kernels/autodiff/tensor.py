@@ -19,8 +19,8 @@ class Tensor(Methods, Changes, Numbers):
     """An n-dimensional array that can be asked for gradients.
 
     `requires_grad`: whether derivatives by it are wanted; what is computed from it then has it too, and a `node` on the tape.
-    `grad`: the sum of the gradients that `backward` brought so far, or None. Numbers become float32, arrays keep their type;
-    like `torch.tensor`, it copies what it is made from.
+    `grad`: the sum of the gradients that `backward` brought so far, or None. Numbers become float32, whole ones too, arrays keep
+    their type; it copies what it is made from. `tensor` is the same, but for whole numbers, which stay whole there.
     """
 
     array: NDArray[Any]
@@ -35,7 +35,7 @@ class Tensor(Methods, Changes, Numbers):
         array = np.array(data.array if isinstance(data, Tensor) else data, dtype)
         if array.dtype.kind not in "biufc":
             raise TypeError(f"data: {type(data).__name__} of {array.dtype}; should be numbers")
-        if dtype is None and array.dtype == np.float64 and not hasattr(data, "dtype"):
+        if dtype is None and not hasattr(data, "dtype") and array.dtype.kind in "biuf":
             array = array.astype(default_dtype())
         if requires_grad and array.dtype.kind not in "fc":
             raise RuntimeError(f"requires_grad: of a tensor of {array.dtype}; should be floating-point")
