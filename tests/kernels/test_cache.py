@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -230,7 +231,15 @@ def test_the_digest_sees_every_edit_and_every_name(tmp_path):
     digests.append(_jit.source_digest(tmp_path))
     assert len(set(digests)) == len(digests)
     (tmp_path / "notes.txt").write_text("no source")
+    (tmp_path / "autodiff").mkdir()
+    (tmp_path / "autodiff" / "tape.py").write_text("no kernel")
     assert _jit.source_digest(tmp_path) == digests[-1]
+
+
+def test_nothing_in_autodiff_is_compiled():
+    """It is not in the digest."""
+    for path in Path(_jit.__file__).with_name("autodiff").rglob("*.py"):
+        assert not re.search(r"\bnumba\b|_jit", path.read_text()), path
 
 
 def test_numbas_configuration_is_left_as_the_user_had_it():
