@@ -26,13 +26,15 @@ REGRESSION = pd.DataFrame(
     columns=["train/loss", "train/error", "test/loss", "test/error"],
 )
 # A network of 100 units from randn/√width of seed 0, after an epoch; its share of wrong labels is a claim of its own, since a
-# label or two of 60,000 turn with rounding: PyTorch has 3,606 of them in float64, the course 3,604.
+# label or two of 60,000 turn with rounding: PyTorch has 3,606 of them in float64, the course 3,604. The course's own test of this
+# homework allows 1e-4 of it and 1e-4 beside (CMU 10-714, homework 0, `test_nn_epoch`).
 NETWORK = pd.DataFrame(
     [[28.437788, 10.455095, 0.19770]],
     index=pd.Index([0], name="epoch"),
     columns=["train/weight1_norm", "train/weight2_norm", "train/loss"],
 )
 NETWORK_ERROR = pd.DataFrame([[0.06007]], index=NETWORK.index, columns=["train/error"])
+NETWORK_ERROR_ALLOWED = 1e-4 * (1 + 0.06007)
 DECIMALS = {"train/weight1_norm": 6, "train/weight2_norm": 6}
 USUAL_DECIMALS = 5
 
@@ -76,8 +78,10 @@ def _layout_transpose(runs: pd.DataFrame, history: pd.DataFrame) -> Evidence | N
     )
 
 
-def _as_published(runs: pd.DataFrame, history: pd.DataFrame, published: pd.DataFrame, **own: Any) -> Evidence | None:
-    """How far the runs with the course's settings, and their `own`, are from what is published."""
+def _as_published(
+    runs: pd.DataFrame, history: pd.DataFrame, published: pd.DataFrame, *, allowed: float = 0.5, **own: Any
+) -> Evidence | None:
+    """How far the runs with the course's settings, and their `own`, are from what is published, in units of the last digit."""
     setting = {**COURSE, **own}
     wanted = runs.reindex(columns=runs.columns.union(list(setting)))
     for key, value in setting.items():
@@ -102,7 +106,7 @@ def _as_published(runs: pd.DataFrame, history: pd.DataFrame, published: pd.DataF
         quantity="largest deviation from a published figure, in units of its last digit",
         predicted=0.0,
         samples=samples,
-        accept=(0.0, 0.5),
+        accept=(0.0, allowed),
         conditions=f"{counted(len(parts), 'run')}, epoch {epochs}: {', '.join(figures)}",
         details=as_table(
             table[["run", "epoch", *figures]], f".{USUAL_DECIMALS}f", {k: f".{d}f" for k, d in DECIMALS.items()}
@@ -119,7 +123,8 @@ def _mnist_network(runs: pd.DataFrame, history: pd.DataFrame) -> Evidence | None
 
 
 def _mnist_network_error(runs: pd.DataFrame, history: pd.DataFrame) -> Evidence | None:
-    return _as_published(runs, history, NETWORK_ERROR, model="mlp", hidden=100, seed=0)
+    allowed = NETWORK_ERROR_ALLOWED * 10**USUAL_DECIMALS
+    return _as_published(runs, history, NETWORK_ERROR, allowed=allowed, model="mlp", hidden=100, seed=0)
 
 
 LAYOUT_TRANSPOSE = Claim(
@@ -142,7 +147,7 @@ MNIST_NETWORK = Claim(
 )
 MNIST_NETWORK_ERROR = Claim(
     "mnist-network-error",
-    "… and so does its share of wrong labels",
+    "… and so does its share of wrong labels, to what the course's own test allows",
     "course table, after one epoch",
     _mnist_network_error,
 )

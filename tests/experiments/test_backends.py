@@ -69,7 +69,7 @@ def test_every_file_is_one_of_the_backends_and_the_other_way_round():
     assert set(FILES) == set(backends.find())
 
 
-@pytest.mark.sampled(10)
+@pytest.mark.sampled(5)
 def test_the_two_products(name, layout, dtype):
     if name == "torch_compiled":  # they are PyTorch's own, compiled or not
         return
@@ -90,7 +90,7 @@ def test_the_two_products(name, layout, dtype):
             assert relative_error(G, c.p.rows[visited].T @ Delta[visited].astype(float)) <= c.tolerance
 
 
-@pytest.mark.sampled(24)
+@pytest.mark.sampled(12)
 @pytest.mark.parametrize("loss", LOSSES)
 def test_value_and_gradient(name, loss, layout, dtype):
     if spared(name, loss, layout, dtype):
@@ -118,7 +118,7 @@ EPOCHS = [(1, None), (7, ORDER), (SAMPLES, None)]
 MORE_EPOCHS = [(1, ORDER), (7, None), (20, None), (25, ORDER)]
 
 
-@pytest.mark.sampled(12)
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("loss", LOSSES)
 def test_sgd_epoch(name, loss, layout, dtype):
     if spared(name, loss, layout, dtype):

@@ -51,6 +51,7 @@ def alike(p, order):
 LARGE = pytest.mark.slow  # seconds each
 
 
+@pytest.mark.sampled(14)
 @pytest.mark.parametrize("size", [pytest.param(s, marks=[LARGE] * (s[0] > 1000), id=str(s)) for s in SIZES])
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("loss", LOSSES)
