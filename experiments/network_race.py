@@ -145,13 +145,13 @@ class NetworkRace(Experiment):
     adds to an operation: `rounds/tape_s`, of a product of ten numbers written down, less NumPy's own.
     """
 
-    samples: Count = 6000
+    samples: Count = 2000
     hidden: Count = 100
     batch_size: Count = 100
     step_size: Positive = 0.2
     dtype: Literal["float32", "float64"] = "float64"
     threads: Count | None = None
-    rounds: Count = 61
+    rounds: Count = 151
     seed: Seed = 0
 
     claims: ClassVar = (
