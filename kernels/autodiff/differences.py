@@ -79,10 +79,10 @@ def differences(value: Value, points: Sequence[Array], gradients: Sequence[Array
             f"f: {middle:.8g} and then {again:.8g} at the same x; should be a function of x alone (dropout: model.eval())"
         )
     seen, slope = _noise(value, points)
-    noise = max(seen, EPS * abs(middle))
+    around = _Around(value, points, gradients, middle, max(seen, EPS * abs(middle)))
     for i, point in enumerate(points):
         for at in np.ndindex(point.shape):
-            yield _surest(value, points, gradients, i, at, middle, noise)
+            yield around.surest(i, at)
     if SIGMAS * seen / STEP > DIGITS * max(slope, *(float(np.abs(g).max(initial=0)) for g in gradients)):
         raise ValueError(
             f"f: rounded, or rough, by about {seen:.1g} of {middle:.3g}, so that differences are off by {seen / STEP:.1g}; "
@@ -104,49 +104,57 @@ def _noise(value: Value, points: Sequence[Array]) -> tuple[float, float]:
     return (seen, float(np.ptp(values)) / (STEP * np.ptp(PLACES))) if np.isfinite(values).all() else (0.0, 0.0)
 
 
-def _surest(
-    value: Value, points: Sequence[Array], gradients: Sequence[Array], i: int, at: tuple[int, ...], middle: float, noise: float
-) -> Entry:  # fmt: skip
-    """The entry by the first step whose difference is sure enough, or the surest: smaller ones where a kink or an end is near."""
-    tried = []
-    for smaller in SMALLER:
-        h = STEP * max(1.0, abs(float(points[i][at]))) / smaller
-        entry = _entry(value, points, gradients, i, at, middle, noise, h)
-        if entry is not None:
-            tried.append(entry)
-            if entry.error <= SURE * max(abs(entry.difference), abs(entry.gradient)) and entry.right(SURE):
-                return entry
-    if not tried:
-        raise ValueError(f"f: not finite where {_name(i, at)} is changed by {h:.1g}; should be finite around x")
-    return min(tried, key=lambda entry: entry.error)
+@dataclass(frozen=True)
+class _Around:
+    """f near some points: its value there, how far it is rounded, and the gradients that are said to be its own."""
 
+    value: Value
+    points: Sequence[Array]
+    gradients: Sequence[Array]
+    middle: float
+    noise: float
 
-def _entry(
-    value: Value, points: Sequence[Array], gradients: Sequence[Array], i: int, at: tuple[int, ...], middle: float, noise: float,
-    h: float,
-) -> Entry | None:  # fmt: skip
-    """The entry by differences over h and 2h; None where f is not finite there."""
-    down2, down, up, up2 = values = [value(_moved(points, i, at, steps * h)) for steps in (-2, -1, 1, 2)]
-    if not np.isfinite(values).all():
-        return None
-    near, far = (up - down) / (2 * h), (up2 - down2) / (4 * h)
-    rounding = noise / h
-    bend, bend2 = (up - 2 * middle + down) / h, (up2 - 2 * middle + down2) / (2 * h)  # right slope − left slope
-    size = max(abs(near), abs(far), float(np.abs(gradients[i]).max()), 1e-300)
-    sure = abs(bend) > max(KINK * size, 100 * rounding)
-    if sure and abs(bend) > GROWS * abs(bend2):
-        raise GradientError(f"gradient: by {_name(i, at)}: f jumps here, by about {abs(bend) * h:.3g}; it has no slope")
-    sides = ((middle - down) / h, (up - middle) / h) if sure and abs(bend) > STAYS * abs(bend2) else None
-    best = (4 * near - far) / 3
-    return Entry(i, at, float(gradients[i][at]), best, abs(best - near) + SIGMAS * rounding, sides)
+    def surest(self, i: int, at: tuple[int, ...]) -> Entry:
+        """The entry by the first step whose difference is sure enough, or the surest: smaller ones where a kink or an end is near."""
+        tried = []
+        for smaller in SMALLER:
+            h = STEP * max(1.0, abs(float(self.points[i][at]))) / smaller
+            entry = self.entry(i, at, h)
+            if entry is not None:
+                tried.append(entry)
+                if entry.error <= SURE * max(abs(entry.difference), abs(entry.gradient)) and entry.right(SURE):
+                    return entry
+        if not tried:
+            raise ValueError(f"f: not finite where {_name(i, at)} is changed by {h:.1g}; should be finite around x")
+        return min(tried, key=lambda entry: entry.error)
+
+    def entry(self, i: int, at: tuple[int, ...], h: float) -> Entry | None:
+        """The entry by differences over h and 2h; None where f is not finite there."""
+        down2, down, up, up2 = values = [self.value(self.moved(i, at, steps * h)) for steps in (-2, -1, 1, 2)]
+        if not np.isfinite(values).all():
+            return None
+        near, far = (up - down) / (2 * h), (up2 - down2) / (4 * h)
+        rounding = self.noise / h
+        # right slope − left slope
+        bend, bend2 = (up - 2 * self.middle + down) / h, (up2 - 2 * self.middle + down2) / (2 * h)
+        size = max(abs(near), abs(far), float(np.abs(self.gradients[i]).max()), 1e-300)
+        sure = abs(bend) > max(KINK * size, 100 * rounding)
+        if sure and abs(bend) > GROWS * abs(bend2):
+            raise GradientError(
+                f"gradient: by {_name(i, at)}: f jumps here, by about {abs(bend) * h:.3g}; it has no slope"
+            )
+        kink = sure and abs(bend) > STAYS * abs(bend2)
+        sides = ((self.middle - down) / h, (up - self.middle) / h) if kink else None
+        best = (4 * near - far) / 3
+        return Entry(i, at, float(self.gradients[i][at]), best, abs(best - near) + SIGMAS * rounding, sides)
+
+    def moved(self, i: int, at: tuple[int, ...], by: float) -> list[Array]:
+        """The points, with one entry changed."""
+        points = list(self.points)
+        points[i] = self.points[i].copy()
+        points[i][at] += by
+        return points
 
 
 def _name(i: int, at: tuple[int, ...]) -> str:
     return f"x{i}[{', '.join(map(str, at))}]" if at else f"x{i}"
-
-
-def _moved(points: Sequence[Array], i: int, at: tuple[int, ...], by: float) -> list[Array]:
-    moved = list(points)
-    moved[i] = points[i].copy()
-    moved[i][at] += by
-    return moved
