@@ -115,7 +115,7 @@ class _Around:
     noise: float
 
     def surest(self, i: int, at: tuple[int, ...]) -> Entry:
-        """The entry by the first step whose difference is sure enough, or the surest: smaller ones where a kink or an end is near."""
+        """The entry by the first step whose difference is sure enough, or the surest: smaller ones near a kink or an end."""
         tried = []
         for smaller in SMALLER:
             h = STEP * max(1.0, abs(float(self.points[i][at]))) / smaller

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from typing import Literal
 
-from kernels.autodiff import draws
+from numpy.typing import ArrayLike
+
+from kernels.autodiff import draws, memory
 from kernels.autodiff.tensor import Tensor
 
 _GAINS = {"linear": 1.0, "sigmoid": 1.0, "tanh": 5 / 3, "relu": math.sqrt(2)}
@@ -27,22 +29,25 @@ def _fans(tensor: Tensor) -> tuple[int, int]:
     return tensor.shape[1] * field, tensor.shape[0] * field
 
 
+def _filled(tensor: Tensor, values: ArrayLike) -> Tensor:
+    tensor.array[...] = values
+    memory.note(tensor.array)  # what used it before has no derivative any more
+    return tensor
+
+
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0) -> Tensor:
     """U(a, b)"""
-    tensor.array[...] = draws.source().uniform(a, b, tensor.shape)
-    return tensor
+    return _filled(tensor, draws.source().uniform(a, b, tensor.shape))
 
 
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0) -> Tensor:
     """N(mean, std²)"""
-    tensor.array[...] = draws.source().normal(mean, std, tensor.shape)
-    return tensor
+    return _filled(tensor, draws.source().normal(mean, std, tensor.shape))
 
 
 def constant_(tensor: Tensor, val: float) -> Tensor:
     """One number all over"""
-    tensor.array[...] = val
-    return tensor
+    return _filled(tensor, val)
 
 
 def zeros_(tensor: Tensor) -> Tensor:

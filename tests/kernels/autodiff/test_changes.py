@@ -23,6 +23,14 @@ def test_what_changed_in_place_is_noticed():
         y.backward()
 
 
+def test_a_layer_that_starts_anew_is_noticed():
+    layer = torch.nn.Linear(3, 2)
+    y = layer(torch.ones(4, 3, requires_grad=True)).sum()
+    torch.nn.init.zeros_(layer.weight)
+    with pytest.raises(RuntimeError, match=r"an input of shape \(2, 3\) was changed in place"):
+        y.backward()
+
+
 def test_leaves_that_require_grad_change_within_no_grad_alone():
     w = leaf([1.0, 2.0])
     with pytest.raises(RuntimeError, match="in place: a leaf that requires grad"):
