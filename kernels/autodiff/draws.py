@@ -11,7 +11,10 @@ from kernels.autodiff.creation import filled
 from kernels.autodiff.devices import device as place
 from kernels.autodiff.devices import placed
 from kernels.autodiff.functions.shapes import flat
+from kernels.autodiff.kinds import default_dtype
+from kernels.autodiff.numbers import plain
 from kernels.autodiff.tensor import Tensor
+from kernels.check import whole
 
 
 class Generator:
@@ -19,7 +22,7 @@ class Generator:
 
     def __init__(self, device: str = "cpu") -> None:
         self.device = place(device)
-        self.numpy = np.random.default_rng()
+        self.manual_seed(0)
 
     def manual_seed(self, seed: int) -> Self:
         """Let all numbers from now on follow from the seed."""
@@ -27,7 +30,7 @@ class Generator:
         return self
 
 
-default_generator = Generator()
+default_generator = Generator().manual_seed(np.random.SeedSequence().generate_state(1)[0].item())  # another each time
 
 
 def manual_seed(seed: int) -> Generator:
@@ -53,7 +56,9 @@ def rand(
     requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
     """Draws from [0, 1), evenly, in that shape."""
-    return filled(source(generator).random(flat(size)), dtype, device, requires_grad)
+    kind = np.dtype(placed(device, dtype) or default_dtype())
+    own = np.float32 if kind == np.float32 else np.float64  # rounded to fewer digits, 0.99… would be 1
+    return filled(source(generator).random(flat(size), own), kind, None, requires_grad)
 
 
 def randint(*bounds: Any, size: Any = None, generator: Generator | None = None, device: Any = None) -> Tensor:
@@ -68,6 +73,7 @@ def randint(*bounds: Any, size: Any = None, generator: Generator | None = None, 
 
 def randperm(n: int, generator: Generator | None = None) -> Tensor:
     """0 … n − 1 in a random order."""
+    whole("n", n, least=0)
     return Tensor.of(source(generator).permutation(n))
 
 
@@ -83,7 +89,8 @@ def rand_like(like: Tensor, requires_grad: bool = False) -> Tensor:
 
 def normal(mean: Any, std: Any, size: Any = None, generator: Generator | None = None) -> Tensor:
     """Draws from N(mean, std²): in that shape, or one for each mean and deviation."""
-    return filled(source(generator).normal(mean, std, size), None, None, False)
+    kind = next((given.dtype for given in (mean, std) if isinstance(given, Tensor)), None)
+    return filled(source(generator).normal(plain(mean), plain(std), size), kind, None, False)
 
 
 def bernoulli(input: Tensor, generator: Generator | None = None) -> Tensor:

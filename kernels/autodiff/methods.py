@@ -102,7 +102,7 @@ class Methods:
     gather = F.gather
     log_softmax = F.log_softmax
     logsumexp = F.logsumexp
-    matmul = F.matmul
+    matmul = mm = F.matmul
     max = F.max
     min = F.min
     norm = F.norm
@@ -129,7 +129,6 @@ class Methods:
 
     chunk = F.chunk
     diag = F.diag
-    flip = F.flip
     repeat = F.repeat
     split = F.split
     squeeze = F.squeeze
@@ -168,6 +167,9 @@ class Methods:
     def permute(self: Tensor, *dims: Any) -> Tensor:
         return F.permute(self, dims=flat(dims))
 
+    def flip(self: Tensor, *dims: Any) -> Tensor:
+        return F.flip(self, flat(dims))
+
     def t(self: Tensor) -> Tensor:
         return self.T
 
@@ -180,7 +182,7 @@ class Methods:
         return self.broadcast_to([length if size == -1 else size for size, length in zip(wanted, own, strict=True)])
 
     def contiguous(self: Tensor) -> Tensor:
-        return self
+        return self if self.array.flags.c_contiguous and self.array.flags.writeable else F.clone(self)
 
     def sum_to_size(self: Tensor, *shape: Any) -> Tensor:
         return F.sum_to_size(self, flat(shape))

@@ -6,6 +6,8 @@ import pickle
 from pathlib import Path
 from typing import IO, Any
 
+from kernels.autodiff.devices import device
+
 # What a file may name, unless it is trusted: a pickle can call anything that it names.
 HARMLESS = {
     ("collections", "OrderedDict"),
@@ -28,11 +30,16 @@ def save(obj: Any, f: str | Path | IO[bytes]) -> None:
         pickle.dump(obj, f)
 
 
-def load(f: str | Path | IO[bytes], weights_only: bool = True) -> Any:
-    """What `save` wrote. Without `weights_only` also objects of any other class, which may run code: only of files one trusts."""
+def load(f: str | Path | IO[bytes], map_location: Any = None, weights_only: bool = True) -> Any:
+    """What `save` wrote, on the CPU.
+
+    Without `weights_only` also objects of any other class, which may run code: only of files one trusts.
+    """
     if isinstance(f, (str, Path)):
         with Path(f).open("rb") as file:
-            return load(file, weights_only)
+            return load(file, map_location, weights_only)
+    if map_location is not None:
+        device(str(map_location))
     return (_OfTensors if weights_only else pickle.Unpickler)(f).load()
 
 

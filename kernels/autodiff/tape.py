@@ -16,7 +16,7 @@ import functools
 import heapq
 import inspect
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Any, Optional, Union
 
 import numpy as np
 from numpy import ndarray
@@ -30,11 +30,10 @@ if TYPE_CHECKING:
     from kernels.autodiff.tensor import Tensor
 
 new, now = object.__new__, memory.now  # looked up once, and not for each operation
-
 Source = Union["Node", "Tensor", None]
 # (cotangent of the output, output) → cotangent of one input. Axes that broadcasting added are summed away by the tape. What it
 # closes over it needs as it was, and the output too, unless it calls it `_`.
-Derivative = Callable[["Tensor", "Tensor"], "Tensor"]
+Derivative = Callable[["Tensor", "Tensor"], Optional["Tensor"]]
 Rule = Callable[..., tuple[NDArray[Any], Sequence[Derivative]]]
 
 
@@ -74,6 +73,8 @@ class Node:
                     memory.check_unchanged(self.name, self.number, derivative, output)
                     memory.check_whole(self.name, made, self.number, tensor)
                 part = derivative(cotangent, output)
+                if part is None:  # it does not depend on this input
+                    continue
                 shape = tensor.array.shape
                 parts.append((source, tensor, part if part.array.shape == shape else part.sum_to_size(shape)))
         return parts

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from kernels.autodiff import modes
 from kernels.autodiff.tape import Derivative, record
 from kernels.autodiff.tensor import Tensor
@@ -55,34 +53,44 @@ class Function:
     def _derivatives(cls, ctx: Context, inputs: Sequence[Any], value: Tensor) -> list[Derivative]:
         """The parts of `backward` that belong to tensors; it is called once for all of them."""
         saved = ctx.saved_tensors
-        latest: tuple[Tensor | None, Sequence[Tensor]] = None, ()
+        latest: tuple[Tensor | None, Sequence[Any]] = None, ()
 
-        def parts(g: Tensor, kept: tuple[Tensor, ...]) -> Sequence[Tensor]:
+        def parts(g: Tensor, kept: tuple[Tensor, ...]) -> Sequence[Any]:
             nonlocal latest
             if latest[0] is not g:
                 ctx.saved_tensors = kept
                 found = cls.backward(ctx, g)
                 ctx.saved_tensors = saved  # a tensor must not hold itself
-                found = found if isinstance(found, tuple) else (found,)
-                if len(found) != len(inputs):
-                    raise RuntimeError(
-                        f"{cls.__name__}.backward: gives {len(found)} gradients; should be {len(inputs)}, one for each input of "
-                        "forward (None for what has none)"
-                    )
-                latest = g, [_or_zeros(part, x) for part, x in zip(found, inputs, strict=True)]
+                latest = g, cls._checked(found if isinstance(found, tuple) else (found,), inputs)
             return latest[1]
 
         def derivative(i: int) -> Derivative:
-            def of_inputs(g: Tensor, _: Tensor) -> Tensor:
+            def of_inputs(g: Tensor, _: Tensor) -> Any:
                 return parts(g, saved)[i]
 
-            def of_output(g: Tensor, output: Tensor) -> Tensor:
+            def of_output(g: Tensor, output: Tensor) -> Any:
                 return parts(g, tuple(output if tensor is value else tensor for tensor in saved))[i]
 
             return of_output if any(tensor is value for tensor in saved) else of_inputs
 
         return [derivative(i) for i, x in enumerate(inputs) if isinstance(x, Tensor)]
 
-
-def _or_zeros(part: Any, x: Any) -> Any:
-    return Tensor.of(np.zeros_like(x.array)) if part is None and isinstance(x, Tensor) else part
+    @classmethod
+    def _checked(cls, found: tuple[Any, ...], inputs: Sequence[Any]) -> list[Any]:
+        """What `backward` gave: one for each input, like it; None for what has none."""
+        said = f"{cls.__name__}.backward: "
+        while len(found) > len(inputs) and found[-1] is None:  # of inputs that were left out
+            found = found[:-1]
+        if len(found) != len(inputs):
+            raise RuntimeError(
+                f"{said}gives {len(found)} gradients; should be {len(inputs)}, one for each input of forward, or None"
+            )
+        parts: list[Any] = []
+        for i, (part, x) in enumerate(zip(found, inputs, strict=True)):
+            if part is not None and not (isinstance(part, Tensor) and isinstance(x, Tensor)):
+                wanted = "a tensor" if isinstance(x, Tensor) else "None, since the input is none"
+                raise RuntimeError(f"{said}gives a {type(part).__name__} for input {i}; should be {wanted}")
+            if part is not None and part.shape != x.shape:
+                raise RuntimeError(f"{said}gives shape {part.shape} for input {i}; should be {x.shape}, as the input")
+            parts.append(part if part is None else part.to(x.dtype))
+        return parts

@@ -23,6 +23,8 @@ def einsum(equation: str, *operands: Any) -> Tensor:
     A letter that stands twice in one operand takes its diagonal; `...` stands for the axes that are not named, the same in all.
     Without `->` the result has those, and the letters that occur once, in their alphabet's order.
     """
+    if len(operands) == 1 and isinstance(operands[0], (list, tuple)):
+        operands = tuple(operands[0])
     inputs, arrow, output = equation.replace(" ", "").partition("->")
     terms = inputs.split(",")
     if len(terms) != len(operands):

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels.autodiff.functions.arithmetic import matmul, multiply
-from kernels.autodiff.functions.elementwise import where
+from kernels.autodiff.functions.elementwise import clone, where
 from kernels.autodiff.functions.selections import put
 from kernels.autodiff.functions.shapes import broadcast_to, flat, unsqueeze
 from kernels.autodiff.numbers import plain
@@ -44,6 +44,8 @@ def masked_fill(a: Tensor, mask: Any, value: float) -> Tensor:
 
 def meshgrid(*tensors: Any, indexing: Literal["ij", "xy"] = "ij") -> tuple[Tensor, ...]:
     """A grid of the numbers of each vector: each along its own axis, and the same along the others; "xy" exchanges the first two"""
+    if indexing not in ("ij", "xy"):
+        raise ValueError(f"indexing: {indexing!r}; should be 'ij' or 'xy'")
     given = tensors[0] if len(tensors) == 1 and isinstance(tensors[0], (list, tuple)) else tensors
     shape = [a.numel() for a in given]
     grids = [
@@ -84,13 +86,18 @@ def triu(a: Tensor, diagonal: int = 0) -> Tensor:
 
 def trace(a: Tensor) -> Tensor:
     """Σ aᵢᵢ of a matrix"""
+    if a.ndim != 2:
+        raise ValueError(f"trace: of shape {a.shape}; should be a matrix")
     return diag(a).sum()
 
 
 def flip(a: Tensor, dims: Sequence[int]) -> Tensor:
     """Its numbers in reverse along those axes"""
-    back = {dim % a.ndim for dim in ([dims] if isinstance(dims, int) else dims)}
-    return a[tuple(slice(None, None, -1 if axis in back else None) for axis in range(a.ndim))]
+    given = [dims] if isinstance(dims, int) else list(dims)
+    if not all(-a.ndim <= dim < a.ndim for dim in given) or len({dim % a.ndim for dim in given}) < len(given):
+        raise IndexError(f"dims: {given}, of shape {a.shape}; should be in {-a.ndim}..{a.ndim - 1}, each once")
+    back = {dim % a.ndim for dim in given}
+    return clone(a[tuple(slice(None, None, -1 if axis in back else None) for axis in range(a.ndim))])
 
 
 def repeat(a: Tensor, *sizes: Any) -> Tensor:
@@ -99,7 +106,7 @@ def repeat(a: Tensor, *sizes: Any) -> Tensor:
     own = (1,) * (len(times) - a.ndim) + a.shape
     apart = [size for pair in zip(times, own, strict=True) for size in pair]
     whole = broadcast_to(a.reshape([size for length in own for size in (1, length)]), apart)
-    return whole.reshape([count * length for count, length in zip(times, own, strict=True)])
+    return clone(whole.reshape([count * length for count, length in zip(times, own, strict=True)]))
 
 
 def split(a: Tensor, split_size: int | Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels import layouts, losses
+from kernels.autodiff.functions.arithmetic import quietly
 from kernels.autodiff.modes import is_grad_enabled
 from kernels.autodiff.tape import function
 from kernels.objective import Objective
@@ -36,6 +37,16 @@ def cross_entropies(logits: Tensor, labels: NDArray[Any]) -> Ruled:
         return g.unsqueeze(-1) * z
 
     return np.log(total[..., 0]) - off[at], (delta,)
+
+
+@function
+def binary_cross_entropies(p: Tensor, y: Tensor) -> Ruled:
+    """−y·log p − (1 − y)·log(1 − p), each logarithm −100 at least: ∂/∂p = (p − y)/max(p(1 − p), 1e-12), ∂/∂y = log((1 − p)/p)"""
+    yes, no = (np.maximum(quietly(np.log, each), -100) for each in (p.array, 1 - p.array))
+    return -y.array * yes - (1 - y.array) * no, (
+        lambda g, _: g * (p - y) / (p * (1 - p)).clamp(1e-12),
+        lambda g, _: g * ((1 - p).log().clamp(-100) - p.log().clamp(-100)),
+    )
 
 
 def objective(

@@ -20,13 +20,14 @@ Dims = int | Sequence[int] | None
 
 def kept(shape: tuple[int, ...], dim: Dims) -> tuple[int, ...]:
     """The shape of a sum over those axes, with length 1 in their place."""
-    over = range(len(shape)) if dim is None else [dim] if isinstance(dim, int) else dim
-    gone = {axis % len(shape) for axis in over}
+    over = range(len(shape)) if _axis(dim) is None else [dim] if isinstance(dim, int) else dim
+    gone = {axis % (len(shape) or 1) for axis in over or ()}
     return tuple(1 if axis in gone else length for axis, length in enumerate(shape))
 
 
 def _axis(dim: Dims) -> int | tuple[int, ...] | None:
-    return dim if dim is None or isinstance(dim, int) else tuple(dim)
+    """As NumPy has it; no axes are all of them, as in PyTorch."""
+    return dim if dim is None or isinstance(dim, int) else tuple(dim) or None
 
 
 @function
@@ -59,11 +60,9 @@ def _of_floats(name: str, a: Tensor) -> None:
 
 def _count(a: Tensor, dim: Dims) -> int:
     """How many numbers each sum is over."""
-    return (
-        a.array.size
-        if dim is None
-        else math.prod(length for length, one in zip(a.shape, kept(a.shape, dim), strict=True) if one == 1)
-    )
+    if _axis(dim) is None:
+        return a.array.size
+    return math.prod(length for length, one in zip(a.shape, kept(a.shape, dim), strict=True) if one == 1)
 
 
 def var(a: Tensor, dim: Dims = None, correction: float = 1, keepdim: bool = False) -> Tensor:

@@ -81,6 +81,8 @@ def _of_all(a: Tensor, largest: bool) -> Ruled:
 def gather(a: Tensor, dim: int, index: Any) -> Tensor:
     """The numbers of a at the places `index` along one axis, in the shape of `index`"""
     place = np.asarray(plain(index))
+    if place.size and not (place.min() >= 0 and place.max() < a.shape[dim]):
+        raise IndexError(f"index: {place.min()}..{place.max()}; should be in 0..{a.shape[dim] - 1}, of shape {a.shape}")
     at: list[Any] = list(np.ogrid[tuple(map(slice, place.shape))])
     at[dim] = place
     return _at(a, at=tuple(at))
@@ -88,8 +90,10 @@ def gather(a: Tensor, dim: int, index: Any) -> Tensor:
 
 def argsort(a: Tensor, dim: int = -1, descending: bool = False) -> Tensor:
     """Where the numbers of a are in their order along an axis; equal ones stay in theirs"""
-    place = np.argsort(-a.array if descending else a.array, axis=dim, kind="stable")
-    return a.of(place)
+    if not descending:
+        return a.of(np.argsort(a.array, axis=dim, kind="stable"))
+    backwards = np.argsort(np.flip(a.array, dim), axis=dim, kind="stable")  # NaN comes first then, as in PyTorch
+    return a.of(np.flip(a.array.shape[dim] - 1 - backwards, dim).copy())
 
 
 def sort(a: Tensor, dim: int = -1, descending: bool = False) -> Found:
@@ -109,14 +113,14 @@ def topk(a: Tensor, k: int, dim: int = -1, largest: bool = True) -> Found:
 
 def max(a: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
     """The largest of all; along an axis, with where it is; of two tensors, `maximum`. To several the derivative goes in parts"""
-    if hasattr(dim, "dtype"):
+    if hasattr(dim, "shape") and not isinstance(dim, np.integer):
         return maximum(a, dim)
     return _found(a, dim, keepdim, True)
 
 
 def min(a: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
     """The smallest of all; along an axis, with where it is; of two tensors, `minimum`. To several the derivative goes in parts"""
-    if hasattr(dim, "dtype"):
+    if hasattr(dim, "shape") and not isinstance(dim, np.integer):
         return minimum(a, dim)
     return _found(a, dim, keepdim, False)
 

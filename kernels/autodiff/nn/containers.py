@@ -16,6 +16,10 @@ class _Named(Module):
             raise TypeError(
                 f"{type(self).__name__}: ({name}) is {module!r}; should be a module, made by a call: nn.ReLU()"
             )
+        if not name or "." in name or hasattr(type(self), name):
+            raise KeyError(
+                f"{type(self).__name__}: a module named {name!r}; should have no dots, and be no name of its own"
+            )
         setattr(self, name, module)
 
     def __len__(self) -> int:
@@ -33,14 +37,14 @@ class _Numbered(_Named):
 
     def __getitem__(self, at: Any) -> Any:
         """A module, or with a slice another of these."""
-        return type(self)._of(list(self)[at]) if isinstance(at, slice) else list(self)[at]
+        return self._part(at) if isinstance(at, slice) else list(self)[at]
 
-    @classmethod
-    def _of(cls, modules: Iterable[Module]) -> _Numbered:
-        made = cls()
-        for module in modules:
-            made._append(module)
-        return made
+    def _part(self, at: slice) -> _Numbered:
+        """Some of the modules, by the names that they have here."""
+        part = type(self)()
+        for name, module in list(self.named_children())[at]:
+            part._name(name, module)
+        return part
 
 
 class Sequential(_Numbered):
@@ -67,6 +71,9 @@ class ModuleList(_Numbered):
     def __init__(self, modules: Iterable[Module] = ()) -> None:
         for module in modules:
             self._append(module)
+
+    def _part(self, at: slice) -> ModuleList:
+        return ModuleList(list(self)[at])  # by new numbers, as in PyTorch
 
     def append(self, module: Module) -> ModuleList:
         """One more, at the end."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from kernels.autodiff import creation, draws
 from kernels.autodiff.functions import log_softmax, logsumexp, relu, sigmoid, softmax, softplus, tanh
 from kernels.autodiff.functions.arithmetic import rows_by_rows
-from kernels.autodiff.functions.fused import cross_entropies, objective
+from kernels.autodiff.functions.fused import binary_cross_entropies, cross_entropies, objective
 from kernels.autodiff.tensor import Tensor
 
 __all__ = [
@@ -54,6 +54,10 @@ def cross_entropy(
     target = creation.as_tensor(target)
     if target.array.dtype.kind == "f" and target.ndim == input.ndim:
         _alike(input, target)
+        if input.ndim > 2:
+            raise ValueError(f"input: shape {input.shape}; should be (samples, classes)")
+        if ignore_index >= 0:
+            raise ValueError(f"ignore_index: {ignore_index}, with chances for a target; should be left out")
         shares = target * (1 - label_smoothing) + label_smoothing / input.shape[-1] if label_smoothing else target
         shares = shares if weight is None else shares * weight
         losses = -(shares * input.log_softmax(-1)).sum(-1)
@@ -155,9 +159,10 @@ def binary_cross_entropy(input: Tensor, target: Any, reduction: Reduction = "mea
     """−y·log p − (1 − y)·log(1 − p), of chances p and labels in [0, 1]; each logarithm is −100 at least, as in PyTorch."""
     target = creation.as_tensor(target)
     _alike(input, target)
-    if not ((input.array >= 0) & (input.array <= 1)).all():
-        raise ValueError("input: should be chances, in 0..1 (of logits: binary_cross_entropy_with_logits)")
-    return _reduced(-target * input.log().clamp(-100) - (1 - target) * (1 - input).log().clamp(-100), reduction)
+    for name, chances in (("input", input), ("target", target)):
+        if not ((chances.array >= 0) & (chances.array <= 1)).all():
+            raise ValueError(f"{name}: should be chances, in 0..1 (of logits: binary_cross_entropy_with_logits)")
+    return _reduced(binary_cross_entropies(input, target), reduction)
 
 
 def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
@@ -180,6 +185,8 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         raise ValueError(
             f"input: shape {input.shape}; should be (…, {weight.shape[-1]}), since the layer has {weight.shape[-1]} inputs"
         )
+    if bias is not None and bias.shape not in ((), weight.shape[:1]):
+        raise ValueError(f"bias: shape {bias.shape}; should be {weight.shape[:1]}, a number for each output")
     product = rows_by_rows(input, weight)
     return product if bias is None else product + bias
 
@@ -191,6 +198,8 @@ def leaky_relu(input: Tensor, negative_slope: float = 0.01) -> Tensor:
 
 def gelu(input: Tensor, approximate: Literal["none", "tanh"] = "none") -> Tensor:
     """x·Φ(x), with Φ(x) = ½(1 + erf(x/√2)), or ½(1 + tanh(√(2/π)(x + 0.044715x³))) for it (Hendrycks and Gimpel 2016)"""
+    if approximate not in ("none", "tanh"):
+        raise ValueError(f"approximate: {approximate!r}; should be 'none' or 'tanh'")
     if approximate == "tanh":
         return 0.5 * input * (1 + (math.sqrt(2 / math.pi) * (input + 0.044715 * input**3)).tanh())
     return 0.5 * input * (1 + (input / math.sqrt(2)).erf())
@@ -240,9 +249,11 @@ def batch_norm(
     """
     if input.ndim != 2:
         raise ValueError(f"input: shape {input.shape}; should be (samples, features)")
-    if not training and running_mean is not None and running_var is not None:
+    if not training:
+        if running_mean is None or running_var is None:
+            raise ValueError("running_mean: none, and not in training; should be given, as is running_var")
         return _affine((input - running_mean) / (running_var + eps).sqrt(), weight, bias)
-    if len(input) < 2 and training:
+    if len(input) < 2:
         raise ValueError(
             f"input: shape {input.shape}; should have more than one sample in training, since they are compared"
         )

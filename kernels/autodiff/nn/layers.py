@@ -140,7 +140,14 @@ class BatchNorm1d(Module):
         if self.training and self.num_batches_tracked is not None:
             self.num_batches_tracked += 1
         return F.batch_norm(
-            input, self.running_mean, self.running_var, self.weight, self.bias, self.training, self.momentum, self.eps
+            input,
+            self.running_mean,
+            self.running_var,
+            self.weight,
+            self.bias,
+            self.training or self.running_mean is None,
+            self.momentum,
+            self.eps,
         )
 
     def extra_repr(self) -> str:

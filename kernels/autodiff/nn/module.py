@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from kernels.autodiff.devices import placed
+from kernels.autodiff.modes import no_grad
 from kernels.autodiff.numbers import plain
 from kernels.autodiff.tensor import Tensor
 
@@ -18,6 +19,11 @@ class Parameter(Tensor):
 
     def __init__(self, data: ArrayLike | Tensor, requires_grad: bool = True) -> None:
         super().__init__(data, requires_grad=requires_grad)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Parameter:
+        """Another, without the gradient."""
+        copied = memo[id(self)] = type(self)(self.detach(), self.requires_grad)
+        return copied
 
     def __repr__(self) -> str:
         return f"Parameter containing:\n{super().__repr__()}"
@@ -75,10 +81,17 @@ class Module:
         return (child for _, child in self.named_children())
 
     def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
-        """Itself, and all modules in it, as `block.layer`."""
+        """Itself, and all modules in it, as `block.layer`, each once."""
+        seen = set[int]()
+        for name, module in self._all_modules(prefix):
+            if id(module) not in seen:
+                seen.add(id(module))
+                yield name, module
+
+    def _all_modules(self, prefix: str) -> Iterator[tuple[str, Module]]:
         yield prefix, self
         for name, child in self.named_children():
-            yield from child.named_modules(f"{prefix}.{name}" if prefix else name)
+            yield from child._all_modules(f"{prefix}.{name}" if prefix else name)
 
     def modules(self) -> Iterator[Module]:
         """Itself, and all modules in it."""
@@ -99,30 +112,36 @@ class Module:
         for name, child in self.named_children():
             yield from child._all_parameters(f"{prefix}{name}.")
 
+    def buffers(self) -> Iterator[Tensor]:
+        """Each buffer."""
+        return (buffer for _, buffer in self.named_buffers())
+
     def parameters(self) -> Iterator[Parameter]:
         """Each parameter once."""
         return (parameter for _, parameter in self.named_parameters())
 
     def _saved(self) -> dict[str, Tensor]:
-        return {**dict(self.named_parameters()), **dict(self.named_buffers())}
+        return {**dict(self._all_parameters("")), **dict(self.named_buffers())}
 
     def state_dict(self) -> dict[str, Tensor]:
         """The parameters and buffers by name, in their own memory."""
         return {name: tensor.detach() for name, tensor in self._saved().items()}
 
-    def load_state_dict(self, state: Mapping[str, Tensor | NDArray[Any]]) -> None:
-        """Copy numbers into the parameters and buffers; names and shapes have to be theirs."""
+    def load_state_dict(self, state: Mapping[str, Tensor | NDArray[Any]], strict: bool = True) -> None:
+        """Copy numbers into the parameters and buffers; shapes have to be theirs, and names too, if it is `strict`."""
         own = self._saved()
-        if set(own) != set(state):
+        if strict and set(own) != set(state):
             missing, extra = sorted(set(own) - set(state)), sorted(set(state) - set(own))
             raise RuntimeError(f"state_dict: without {missing}, with {extra} too many; should have {sorted(own)}")
         for name, tensor in own.items():
-            if np.shape(plain(state[name])) != tensor.shape:
+            if name in state and np.shape(plain(state[name])) != tensor.shape:
                 raise RuntimeError(
                     f"state_dict: {name} has shape {np.shape(plain(state[name]))}; should be {tensor.shape}"
                 )
-        for name, tensor in own.items():
-            tensor.data = np.array(plain(state[name]), tensor.dtype)
+        with no_grad():
+            for name, tensor in own.items():
+                if name in state:
+                    tensor.copy_(np.asarray(plain(state[name])))
 
     def zero_grad(self) -> None:
         """Forget the gradients."""

@@ -28,9 +28,10 @@ class Optimizer(ABC):
         given = list(params)
         groups = given if given and isinstance(given[0], Mapping) else [{"params": given}]
         self.param_groups: list[dict[str, Any]] = [
-            {**defaults, **group, "params": list(group["params"])} for group in groups
+            {**defaults, **group, "params": [own] if isinstance(own := group["params"], Tensor) else list(own)}
+            for group in groups
         ]
-        self.state: dict[int, dict[str, Any]] = {}
+        self.state: dict[Tensor, dict[str, Any]] = {}
         if not any(group["params"] for group in self.param_groups):
             raise ValueError("params: none; should be a model's parameters")
         every = [id(parameter) for parameter in self._parameters()]
@@ -66,18 +67,20 @@ class Optimizer(ABC):
                         parameter.array *= 1 - group["lr"] * decay
                     elif decay:
                         grad = grad + decay * parameter.array
-                    self.move(parameter.array, grad, self.state.setdefault(id(parameter), {}), group)
+                    self.move(parameter.array, grad, self.state.setdefault(parameter, {}), group)
                     memory.note(parameter.array)
         return loss
 
     def state_dict(self) -> dict[str, Any]:
         """What the next steps depend on, parameters by their numbers."""
-        numbers = {id(parameter): i for i, parameter in enumerate(self._parameters())}
+        numbers = {parameter: i for i, parameter in enumerate(self._parameters())}
         groups = [
-            {**group, "params": [numbers[id(parameter)] for parameter in group["params"]]}
-            for group in self.param_groups
+            {**group, "params": [numbers[parameter] for parameter in group["params"]]} for group in self.param_groups
         ]
-        return {"state": {numbers[key]: dict(state) for key, state in self.state.items()}, "param_groups": groups}
+        return {
+            "state": {numbers[parameter]: dict(state) for parameter, state in self.state.items()},
+            "param_groups": groups,
+        }
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Go on as the optimizer whose state it is would have: one of as many parameters, in groups as large."""
@@ -89,7 +92,7 @@ class Optimizer(ABC):
         parameters = list(self._parameters())
         for group, before in zip(self.param_groups, state_dict["param_groups"], strict=True):
             group.update((name, value) for name, value in before.items() if name != "params")
-        self.state = {id(parameters[i]): copy.deepcopy(state) for i, state in state_dict["state"].items()}
+        self.state = {parameters[i]: copy.deepcopy(state) for i, state in state_dict["state"].items()}
 
     def _parameters(self) -> Iterator[Tensor]:
         return (parameter for group in self.param_groups for parameter in group["params"])

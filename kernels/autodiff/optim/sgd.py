@@ -43,4 +43,4 @@ class SGD(Optimizer):
             else:
                 state["v"] = grad.copy()
             grad = grad + momentum * state["v"] if group["nesterov"] else state["v"]
-        axpy(-group["lr"], grad, theta)
+        axpy(-float(group["lr"]), grad, theta)

@@ -238,6 +238,7 @@ def test_gradients_that_are_tried_are_those_of_a_number(f, gradient, said):
     ],
 )
 def test_what_has_no_differences_is_said_to_have_none(f, said):
+    autodiff.manual_seed(1)  # two dropouts can come to the same
     with pytest.raises(ValueError, match=said):
         check_gradient(f, np.full(20, -1.0))
 

@@ -130,6 +130,14 @@ def test_what_is_wrong_is_named():
     with pytest.raises(RuntimeError, match=r"Short.backward: gives 1 gradients; should be 2"):
         Short.apply(x, x).backward()
 
+    for wrong, said in (
+        (lambda g: (2.0, g), "gives a float for input 0; should be a tensor"),
+        (lambda g: (autodiff.ones(7), g), r"gives shape \(7,\) for input 0; should be \(1,\), as the input"),
+    ):
+        Short.backward = staticmethod(lambda ctx, g, wrong=wrong: wrong(g))
+        with pytest.raises(RuntimeError, match=rf"Short.backward: {said}"):
+            Short.apply(x, x).backward()
+
     class Number(autodiff.autograd.Function):
         @staticmethod
         def forward(ctx, a):
@@ -137,3 +145,51 @@ def test_what_is_wrong_is_named():
 
     with pytest.raises(TypeError, match=r"Number.forward: gives int; should be one tensor"):
         Number.apply(x)
+
+
+def affine(t):
+    """The `LinearFunction` of PyTorch's own notes."""
+
+    class Affine(t.autograd.Function):
+        @staticmethod
+        def forward(ctx, x, w, b=None):
+            ctx.save_for_backward(x, w)
+            y = x.mm(w)
+            return y if b is None else y + b
+
+        @staticmethod
+        def backward(ctx, g):
+            x, w = ctx.saved_tensors
+            return (g.mm(w.t()) if ctx.needs_input_grad[0] else None), x.t().mm(g), None
+
+    return Affine.apply
+
+
+def test_inputs_that_were_left_out_and_those_without_a_gradient():
+    for t in BOTH:
+        x, w = t.ones(2, 3), t.ones(3, 1, requires_grad=True)
+        b = t.ones(1, requires_grad=True)
+        affine(t)(x, w).sum().backward()
+        assert w.grad.tolist() == [[2], [2], [2]]
+        affine(t)(x, w, b).sum().backward()
+        assert b.grad is None
+
+
+@pytest.mark.parametrize("t", BOTH, ids=["ours", "PyTorch's"])
+def test_derivatives_of_functions_are_by_what_they_are_given(t):
+    x, w = t.tensor([1.0, 2.0], requires_grad=True), t.tensor([3.0, 4.0], requires_grad=True)
+    by = t.autograd.functional
+    assert by.jacobian(lambda v: v * x, x).tolist() == [[1, 0], [0, 2]]
+    assert by.hessian(lambda v: (v**2 * w).sum(), w).tolist() == [[6, 0], [0, 8]]
+    with t.no_grad():
+        assert by.jacobian(lambda v: v**2, x).tolist() == [[2, 0], [0, 4]]
+    for f in (lambda v: v.sum() * 2, lambda v: v.abs().sum(), lambda v: v.relu().sum(), lambda v: (v * w).sum()):
+        assert by.hessian(f, x).tolist() == [[0, 0], [0, 0]]
+    assert by.jacobian(lambda v: t.ones(2), x).tolist() == [[0, 0], [0, 0]]
+
+
+def test_a_function_of_several_results_is_refused():
+    with pytest.raises(TypeError, match="func: gives a tuple; should be one tensor"):
+        autodiff.autograd.functional.jacobian(lambda v: (v, v), autodiff.ones(2))
+    with pytest.raises(TypeError, match="inputs: a tuple; should be one tensor"):
+        autodiff.autograd.functional.jacobian(lambda v: v, (autodiff.ones(2),))

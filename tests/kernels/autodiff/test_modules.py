@@ -97,6 +97,94 @@ def test_step_sizes_follow_pytorchs_schedules(name):
     np.testing.assert_allclose(*rates, rtol=1e-12)
 
 
+def test_schedules_take_turns_and_leave_what_is_set_by_hand():
+    rates = []
+    for t in BOTH:
+        optimizer = t.optim.SGD([t.ones(1, requires_grad=True)], lr=0.1)
+        both = [t.optim.lr_scheduler.StepLR(optimizer, 2, 0.5), t.optim.lr_scheduler.ExponentialLR(optimizer, 0.9)]
+        seen = []
+        for epoch in range(7):
+            optimizer.step()
+            if epoch == 4:
+                optimizer.param_groups[0]["lr"] = 1.0
+            for scheduler in both:
+                scheduler.step()
+            seen.append(optimizer.param_groups[0]["lr"])
+        later = t.optim.lr_scheduler.ExponentialLR(optimizer, 0.9)
+        seen.append(optimizer.param_groups[0]["lr"])
+        rates.append([*seen, both[0].state_dict()["last_epoch"], later.last_epoch])
+    np.testing.assert_allclose(*rates, rtol=1e-12)
+
+
+def test_a_schedule_goes_up_again_and_on_from_where_it_was():
+    rates = []
+    for t in BOTH:
+        optimizer = t.optim.SGD([t.ones(1, requires_grad=True)], lr=0.1)
+        scheduler = t.optim.lr_scheduler.CosineAnnealingLR(optimizer, 3)
+        seen = []
+        for epoch in range(14):
+            if epoch == 5:
+                state = scheduler.state_dict()
+                scheduler = t.optim.lr_scheduler.CosineAnnealingLR(optimizer, 3)
+                scheduler.load_state_dict(state)
+            optimizer.step()
+            scheduler.step()
+            seen.append(optimizer.param_groups[0]["lr"])
+        rates.append(seen)
+    np.testing.assert_allclose(*rates, rtol=1e-9, atol=1e-15)
+
+
+def test_a_function_for_each_group():
+    optimizer = autodiff.optim.SGD([{"params": autodiff.ones(1)}, {"params": [autodiff.ones(2)]}], lr=0.1)
+    scheduler = autodiff.optim.lr_scheduler.LambdaLR(optimizer, [lambda epoch: 1.0, lambda epoch: 0.5**epoch])
+    scheduler.step()
+    assert scheduler.get_last_lr() == [0.1, 0.05]
+    with pytest.raises(ValueError, match="lr_lambda: 1 functions; should be 2"):
+        autodiff.optim.lr_scheduler.LambdaLR(optimizer, [lambda epoch: 1.0])
+
+
+def test_copies_go_on_alone():
+    """Of a model and its optimizer together: with their state, without gradients."""
+    ends = []
+    for t in BOTH:
+        model = linear(t)
+        optimizer = t.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+        step(t, model, optimizer)
+        other, stepper = copy.deepcopy((model, optimizer))
+        assert other.weight.grad is None
+        losses = [step(t, other, stepper) for _ in range(3)]
+        assert set(stepper.state) == set(other.parameters())
+        ends.append([*losses, *other.weight.detach().flatten().tolist()])
+    np.testing.assert_allclose(*ends, rtol=1e-10)
+
+
+def test_what_is_loaded_is_written_where_it_was():
+    for t in BOTH:
+        model = linear(t)
+        watched, x = model.weight.detach(), t.ones(1, 3, dtype=t.float64, requires_grad=True)
+        y = model(x).sum()
+        model.load_state_dict({name: t.zeros_like(value) for name, value in model.state_dict().items()})
+        assert watched.abs().sum().item() == 0
+        with pytest.raises(RuntimeError, match=r"in.?place"):
+            y.backward()
+        model.load_state_dict({"weight": t.ones(2, 3)}, strict=False)
+        assert watched.sum().item() == 6
+
+
+def test_a_module_that_is_used_twice():
+    for t in BOTH:
+        shared = t.nn.Linear(2, 2)
+        model = t.nn.Sequential(shared, t.nn.ReLU(), shared)
+        assert [name for name, _ in model.named_modules()] == ["", "0", "1"]
+        assert list(model.state_dict()) == ["0.weight", "0.bias", "2.weight", "2.bias"]
+        assert len(list(model.parameters())) == 2
+        part = t.nn.Sequential(t.nn.Linear(1, 1), t.nn.ReLU(), t.nn.Linear(1, 1))[1:]
+        assert list(part.state_dict()) == ["2.weight", "2.bias"]
+        for name in ("forward", "a.b", ""):
+            with pytest.raises(KeyError):
+                t.nn.Sequential(collections.OrderedDict({name: t.nn.ReLU()}))
+
+
 def test_a_closure_computes_the_loss_for_a_step_even_without_gradients_around_it():
     for t in BOTH:
         model = linear(t)
@@ -211,14 +299,18 @@ def test_labels_are_smoothed_as_by_pytorch(weight, reduction):
 
 
 def test_chances_of_0_and_1_lose_what_they_lose_in_pytorch():
-    found = []
+    found, grads = [], []
     for t in BOTH:
         p = t.tensor([0.0, 1.0, 0.3, 0.0], requires_grad=True)
         loss = t.nn.BCELoss(reduction="sum")(p, t.tensor([0.0, 1.0, 1.0, 1.0]))
+        loss.backward()
         found.append(loss.item())
+        grads.append(p.grad)
     assert found[0] == pytest.approx(found[1])
-    with pytest.raises(ValueError, match="input: should be chances"):
-        autodiff.nn.BCELoss()(autodiff.tensor([1.5]), autodiff.ones(1))
+    np.testing.assert_allclose(*grads)
+    for p, y, which in ((1.5, 1.0, "input"), (0.5, -1.0, "target")):
+        with pytest.raises(ValueError, match=f"{which}: should be chances"):
+            autodiff.nn.BCELoss()(autodiff.tensor([p]), autodiff.tensor([y]))
 
 
 @pytest.mark.parametrize("name", ["GELU", "SiLU", "ELU"])
@@ -253,6 +345,64 @@ def test_a_generator_gives_the_same_again_and_leaves_the_others_alone():
     assert chances == pytest.approx(0.3, abs=0.03)
     with pytest.raises(ValueError, match="input: should be chances"):
         draws.bernoulli(draws.tensor([2.0]))
+
+
+def test_a_draw_below_one_is_below_one():
+    """In float32 too, where 1 − 2⁻⁵⁴ is 1."""
+    autodiff.manual_seed(0)
+    assert max(autodiff.rand(3_000_000).max().item() for _ in range(5)) < 1
+    assert autodiff.normal(autodiff.zeros(2, dtype=autodiff.float64), 1.0).dtype == autodiff.float64
+    assert (
+        autodiff.rand(2, generator=autodiff.Generator()).tolist()
+        == autodiff.rand(2, generator=autodiff.Generator()).tolist()
+    )
+    with pytest.raises(ValueError, match="n: -1; should be a whole number"):
+        autodiff.randperm(-1)
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.int64, np.float32, bool])
+def test_orders_are_pytorchs(kind):
+    numbers = {np.float32: [3, np.nan, 2, 3], np.int64: [-(2**63), 0, 5, 0], bool: [True, False, True, True]}
+    data = np.array(numbers.get(kind, [0, 3, 255, 3]), kind)
+    for descending in (False, True):
+        mine, yours = (t.sort(t.tensor(data), descending=descending) for t in BOTH)
+        np.testing.assert_array_equal(mine.values, yours.values)
+        if descending:
+            np.testing.assert_array_equal(
+                mine.indices, torch.sort(torch.tensor(data), stable=True, descending=True).indices
+            )
+    if kind is not bool:
+        np.testing.assert_array_equal(*(t.topk(t.tensor(data), 2).values for t in BOTH))
+
+
+def test_what_is_turned_or_repeated_is_in_memory_of_its_own():
+    for t in BOTH:
+        x = t.tensor([[1.0, 2.0], [3.0, 4.0]])
+        turned = x.flip(0, 1), t.flip(x, [1]), x.t().contiguous()
+        for made in (*turned, x.repeat(1, 1), x[0].repeat(2, 1), x[:1].expand(2, 2).contiguous()):
+            made += 1
+        assert x.tolist() == [[1, 2], [3, 4]]
+        for dims in ([3], [0, 0]):
+            with pytest.raises((IndexError, RuntimeError)):
+                t.flip(x, dims)
+        assert x.sum(dim=()).item() == x.mean(dim=[]).item() * 4 == 10
+        assert t.tensor(3.0).mean(0).item() == 3
+        assert t.max(x, np.int64(0).item()).values.tolist() == [3, 4]
+        with pytest.raises((IndexError, RuntimeError)):
+            t.gather(x, 0, t.tensor([[-1, 0]]))
+        with pytest.raises((ValueError, RuntimeError)):
+            t.trace(x[0])
+        with pytest.raises((ValueError, RuntimeError)):
+            t.meshgrid(x[0], x[0], indexing="xyz")
+        with pytest.raises((ValueError, RuntimeError)):
+            t.nn.functional.gelu(x, approximate="tnah")
+        with pytest.raises((ValueError, RuntimeError)):
+            t.nn.functional.cross_entropy(x, x.softmax(-1), ignore_index=1)
+        assert t.einsum("ij,jk->ik", [x, x]).tolist() == (x @ x).tolist()
+
+
+def test_numpys_numbers_are_axes_too():
+    assert autodiff.tensor([[1.0, 2.0], [3.0, 4.0]]).max(np.int64(0)).values.tolist() == [3, 4]
 
 
 def test_tensors_like_others():
