@@ -95,7 +95,7 @@ def test_too_few_epochs_do_not_speak_to_the_table():
 
 def network(**changes):
     published = pd.concat([NETWORK, NETWORK_ERROR], axis=1).iloc[0]
-    runs, _ = mnist(model=["mlp"], hidden=[100], seed=[0])
+    runs, _ = mnist(model=["mlp"], hidden=[100], seed=[0], dtype=["float64"])
     rows = [("a", metric, 0, value + changes.get(metric.split("/")[1], 0.0)) for metric, value in published.items()]
     return runs, pd.DataFrame(rows, columns=["run_id", "metric", "step", "value"])
 
@@ -108,7 +108,7 @@ def test_the_network_is_held_to_the_last_digit_of_each_figure_and_the_courses_te
     assert outcome(MNIST_NETWORK_ERROR, *network(error=1.0e-4)) == "PASS"
     assert outcome(MNIST_NETWORK_ERROR, *network(error=1.1e-4)) == "FAIL"
     runs, history = network()
-    for other in ({"hidden": [50]}, {"seed": [1]}, {"model": ["linear"]}):
+    for other in ({"hidden": [50]}, {"dtype": ["float32"]}, {"seed": [1]}, {"model": ["linear"]}):
         assert outcome(MNIST_NETWORK, runs.assign(**other), history) is None
 
 
