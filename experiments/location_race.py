@@ -49,17 +49,17 @@ def vectorised(loss: Loss) -> Callable[[Array], Array]:
         return lambda x: np.asarray(x.mean(axis=1))
     if isinstance(loss, Absolute):
         return lambda x: np.asarray(np.median(x, axis=1))
-    weigh: Callable[[Array], Array]
     if isinstance(loss, Huber):
         bend = loss.delta
-        weigh = lambda r: np.minimum(1.0, bend / np.maximum(np.abs(r), 1e-300))  # noqa: E731
-    elif isinstance(loss, StudentT):
+        return _reweighted(lambda r: np.minimum(1.0, bend / np.maximum(np.abs(r), 1e-300)))
+    if isinstance(loss, StudentT):
         nu, scale = loss.nu, loss.scale
-        weigh = lambda r: 1 / (1 + (r / scale) ** 2 / nu)  # noqa: E731
-    else:
-        raise LeftOut(f"loss={loss.name}: there is no vectorised form of its best constant to race against")
+        return _reweighted(lambda r: 1 / (1 + (r / scale) ** 2 / nu))
+    raise LeftOut(f"loss={loss.name}: there is no vectorised form of its best constant to race against")
 
-    def reweighted(x: Array) -> Array:
+
+def _reweighted(weigh: Callable[[Array], Array]) -> Callable[[Array], Array]:
+    def constant(x: Array) -> Array:
         a = np.median(x, axis=1)
         for _ in range(MOST_TURNS):
             weights = weigh(x - a[:, None])
@@ -69,7 +69,7 @@ def vectorised(loss: Loss) -> Callable[[Array], Array]:
             a = following
         return a
 
-    return reweighted
+    return constant
 
 
 def _faster(runs: pd.DataFrame, history: pd.DataFrame) -> Evidence | None:

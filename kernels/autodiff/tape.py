@@ -100,7 +100,7 @@ def function(rule: Rule) -> Callable[..., Tensor]:
         try:
             if settings or len(inputs) < len(given):
                 value, derivatives = rule(*inputs, *given[len(inputs) :], **settings)
-            else:
+            else:  # as nearly always, and sooner called
                 value, derivatives = rule(*inputs)
         except ValueError as error:
             raise ValueError(f"{name}: of {' and '.join(str(tensor.shape) for tensor in inputs)}: {error}") from None

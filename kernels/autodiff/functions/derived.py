@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from kernels.autodiff.functions.arithmetic import matmul, multiply
 from kernels.autodiff.functions.elementwise import clone, where
 from kernels.autodiff.functions.selections import put
-from kernels.autodiff.functions.shapes import broadcast_to, flat, unsqueeze
+from kernels.autodiff.functions.shapes import along, broadcast_to, flat, unsqueeze
 from kernels.autodiff.numbers import plain
 from kernels.autodiff.tape import function
 
@@ -119,8 +119,8 @@ def split(a: Tensor, split_size: int | Sequence[int], dim: int = 0) -> tuple[Ten
     )
     if sum(sizes) != length:
         raise ValueError(f"split_size: {list(sizes)} is {sum(sizes)} together; should be {length}, of shape {a.shape}")
-    ends, before = np.cumsum(sizes).tolist(), (slice(None),) * (dim % a.ndim)
-    return tuple(a[(*before, slice(end - size, end))] for size, end in zip(sizes, ends, strict=True))
+    ends = np.cumsum(sizes).tolist()
+    return tuple(a[along(a, dim, slice(end - size, end))] for size, end in zip(sizes, ends, strict=True))
 
 
 def chunk(a: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
@@ -130,12 +130,11 @@ def chunk(a: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
 
 def unbind(a: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     """What is at each place along an axis"""
-    before = (slice(None),) * (dim % a.ndim)
-    return tuple(a[(*before, i)] for i in range(a.shape[dim]))
+    return tuple(a[along(a, dim, i)] for i in range(a.shape[dim]))
 
 
 @function
 def cumsum(a: Tensor, dim: int) -> Ruled:
     """Σ_{i ≤ j} aᵢ along an axis: ā is summed from the end"""
-    backwards = (slice(None),) * (dim % a.ndim) + (slice(None, None, -1),)
+    backwards = along(a, dim, slice(None, None, -1))
     return a.array.cumsum(axis=dim), (lambda g, _: cumsum(g[backwards], dim)[backwards],)

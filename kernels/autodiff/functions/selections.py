@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from kernels.autodiff.functions.elementwise import maximum, minimum
+from kernels.autodiff.functions.shapes import along
 from kernels.autodiff.numbers import plain
 from kernels.autodiff.tape import function
 
@@ -106,8 +107,7 @@ def topk(a: Tensor, k: int, dim: int = -1, largest: bool = True) -> Found:
     """The k largest along an axis, or the smallest, in their order, with where they are"""
     if not 0 <= k <= a.shape[dim]:
         raise ValueError(f"k: {k}; should be in 0..{a.shape[dim]}, of shape {a.shape}")
-    before = (slice(None),) * (dim % a.ndim)
-    place = argsort(a, dim, largest)[(*before, slice(k))]
+    place = argsort(a, dim, largest)[along(a, dim, slice(k))]
     return Found(gather(a, dim, place), place)
 
 
@@ -146,10 +146,9 @@ def concatenate(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
 @function
 def _concatenate(*tensors: Tensor, dim: int) -> Ruled:
     ends = np.cumsum([tensor.shape[dim] for tensor in tensors])
-    before = (slice(None),) * (dim % tensors[0].ndim)
 
     def part(start: int, stop: int) -> Any:
-        return lambda g, _: g[(*before, slice(start, stop))]
+        return lambda g, _: g[along(g, dim, slice(start, stop))]
 
     starts = [0, *ends[:-1]]
     value = np.concatenate([tensor.array for tensor in tensors], axis=dim)

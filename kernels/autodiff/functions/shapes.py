@@ -75,6 +75,11 @@ def _place(a: Tensor, dim: int, count: int) -> None:
         raise IndexError(f"dim: {dim}, of shape {a.shape}; should be in {-count}..{count - 1}")
 
 
+def along(a: Tensor, dim: int, at: Any) -> tuple[Any, ...]:
+    """The index that takes `at` along one axis, and all of the axes before and after it."""
+    return (*(slice(None),) * (dim % a.ndim), at)
+
+
 def flat(sizes: Sequence[Any]) -> tuple[int, ...]:
     """(2, 3) from 2, 3 or from (2, 3)"""
     return tuple(sizes[0]) if len(sizes) == 1 and not isinstance(sizes[0], Integral) else tuple(sizes)

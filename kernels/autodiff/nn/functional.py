@@ -257,11 +257,14 @@ def batch_norm(
         raise ValueError(
             f"input: shape {input.shape}; should have more than one sample in training, since they are compared"
         )
-    off = input - input.mean(0)
+    mean = input.mean(0)
+    off = input - mean
+    variance = (off * off).mean(0)
     if running_mean is not None and running_var is not None:
-        for running, of_batch in ((running_mean, input.mean(0)), (running_var, input.var(0))):
-            running.mul_(1 - momentum).add_(momentum * of_batch.detach())
-    return _affine(off / ((off * off).mean(0) + eps).sqrt(), weight, bias)
+        unbiased = variance.detach() * (len(input) / (len(input) - 1))
+        for running, of_batch in ((running_mean, mean.detach()), (running_var, unbiased)):
+            running.mul_(1 - momentum).add_(momentum * of_batch)
+    return _affine(off / (variance + eps).sqrt(), weight, bias)
 
 
 def _affine(scaled: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:

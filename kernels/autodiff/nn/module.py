@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Self
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -12,6 +12,8 @@ from kernels.autodiff.devices import placed
 from kernels.autodiff.modes import no_grad
 from kernels.autodiff.numbers import plain
 from kernels.autodiff.tensor import Tensor
+
+Part = TypeVar("Part")
 
 
 class Parameter(Tensor):
@@ -27,6 +29,15 @@ class Parameter(Tensor):
 
     def __repr__(self) -> str:
         return f"Parameter containing:\n{super().__repr__()}"
+
+
+def _once(named: Iterable[tuple[str, Part]]) -> Iterator[tuple[str, Part]]:
+    """What has several names by the first of them."""
+    seen = set[int]()
+    for name, part in named:
+        if id(part) not in seen:
+            seen.add(id(part))
+            yield name, part
 
 
 class Module:
@@ -82,11 +93,7 @@ class Module:
 
     def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
         """Itself, and all modules in it, as `block.layer`, each once."""
-        seen = set[int]()
-        for name, module in self._all_modules(prefix):
-            if id(module) not in seen:
-                seen.add(id(module))
-                yield name, module
+        return _once(self._all_modules(prefix))
 
     def _all_modules(self, prefix: str) -> Iterator[tuple[str, Module]]:
         yield prefix, self
@@ -99,11 +106,7 @@ class Module:
 
     def named_parameters(self, prefix: str = "") -> Iterator[tuple[str, Parameter]]:
         """Each parameter once, its own first, as `layer.weight`."""
-        seen = set[int]()
-        for name, parameter in self._all_parameters(f"{prefix}." if prefix else ""):
-            if id(parameter) not in seen:
-                seen.add(id(parameter))
-                yield name, parameter
+        return _once(self._all_parameters(f"{prefix}." if prefix else ""))
 
     def _all_parameters(self, prefix: str) -> Iterator[tuple[str, Parameter]]:
         for name, value in vars(self).items():
